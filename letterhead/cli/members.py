@@ -17,7 +17,7 @@ app = App(
     help_format="plaintext",
 )
 
-RoleName = Literal["viewer", "editor", "owner"]
+RoleChoice = Literal["viewer", "editor", "owner"]
 Of = Annotated[
     str | None, Parameter(name="--account", help="Of this account, as the operator, with LETTERHEAD_OPERATOR_TOKEN.")
 ]
@@ -58,7 +58,7 @@ def list_members(*, account: Of = None, output: Output = TABLE) -> Exit:
 
 
 @app.command
-def invite(email: str, /, *, role: RoleName = "viewer", account: Of = None, as_json: AsJson = False) -> Exit:
+def invite(email: str, /, *, role: RoleChoice = "viewer", account: Of = None, as_json: AsJson = False) -> Exit:
     """Invite somebody by mail. Without a mail server the link is printed, this once: send it to them yourself.
 
     Parameters
@@ -83,7 +83,7 @@ def invite(email: str, /, *, role: RoleName = "viewer", account: Of = None, as_j
 
 
 @app.command(name="set")
-def change(member_id: str, /, *, role: RoleName, account: Of = None, as_json: AsJson = False) -> Exit:
+def change(member_id: str, /, *, role: RoleChoice, account: Of = None, as_json: AsJson = False) -> Exit:
     """Give a member another role, which their open sessions have at once.
 
     Parameters

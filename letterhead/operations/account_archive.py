@@ -226,11 +226,11 @@ def read_archive(lines: Iterable[bytes]) -> AccountArchive:
         events=tuple(each for each in read if isinstance(each, ArchivedEvent)),
         sha256=end.sha256,
     )
-    owners = {each.account_id for each in head.members} | {each.domain.account_id for each in archive.domains}
-    owners |= {each.webhook.account_id for each in archive.webhooks} | {
-        each.event.account_id for each in archive.events
-    }
-    if not owners <= {head.account.id}:
+    owned = [each.domain.account_id for each in archive.domains] + [
+        each.webhook.account_id for each in archive.webhooks
+    ]
+    owned += [each.account_id for each in head.members] + [each.event.account_id for each in archive.events]
+    if set(owned) - {head.account.id}:
         raise _invalid("it has rows of several accounts")
     return archive
 

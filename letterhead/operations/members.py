@@ -17,7 +17,7 @@ from letterhead.core.accounts.members import (
     AccountAccess,
     Invitation,
     Member,
-    Role,
+    MemberRole,
     SignInRules,
 )
 from letterhead.core.schedule.reminder_mail import invitation_email
@@ -72,7 +72,7 @@ async def list_people(deps: MemberNeeds, account_id: str) -> People:
     )
 
 
-async def invite(deps: MemberNeeds, account_id: str, email: str, role: Role, actor: Actor) -> NewInvitation:
+async def invite(deps: MemberNeeds, account_id: str, email: str, role: MemberRole, actor: Actor) -> NewInvitation:
     """Invite somebody to an account, by mail where a mail server is set; an earlier invitation of theirs ends.
 
     Faults: `not-found`, `parameter-invalid` for the address, `conflict` where nobody could accept it or there are too
@@ -135,7 +135,7 @@ async def revoke(deps: MemberNeeds, account_id: str, invitation_id: str, actor: 
 
 
 async def change_role(
-    deps: MemberNeeds, account_id: str, member_id: str, role: Role, actor: Actor, *, by_member: bool = False
+    deps: MemberNeeds, account_id: str, member_id: str, role: MemberRole, actor: Actor, *, by_member: bool = False
 ) -> Member:
     """Give a member another role, which their sessions have at once.
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core.accounts.members import MOST_RULES, Role, SignInRules
+from letterhead.core.accounts.members import MOST_RULES, MemberRole, SignInRules
 from letterhead.core.names.domain_names import NameRules, parse_domain, show_foreign
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import AccountNeeds, StoreForAccounts, find_account
@@ -32,8 +32,8 @@ class SignInRuleNeeds(AccountNeeds, Protocol):
 class RulesUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What to change of an account's rules; None leaves a map as it is."""
 
-    email_domains: Mapping[str, Role] | None = None
-    groups: Mapping[str, Role] | None = None
+    email_domains: Mapping[str, MemberRole] | None = None
+    groups: Mapping[str, MemberRole] | None = None
 
 
 async def show_rules(deps: SignInRuleNeeds, account_id: str) -> SignInRules:
@@ -69,7 +69,7 @@ async def change_rules(deps: SignInRuleNeeds, account_id: str, update: RulesUpda
     return rules
 
 
-def _parse_domains(names: NameRules, given: Mapping[str, Role]) -> dict[str, Role]:
+def _parse_domains(names: NameRules, given: Mapping[str, MemberRole]) -> dict[str, MemberRole]:
     """Parse mail domains: the operator's own may be among them, those where anybody can have an address may not."""
     anybodys = replace(names, forbidden=frozenset())
     return {parse_domain(name, anybodys).ascii: role for name, role in given.items()}

@@ -6,14 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Caller, Scope, Session
-from letterhead.core.accounts.members import Invitation, Member, Role, SignInRules
+from letterhead.core.accounts.members import Invitation, Member, MemberRole, SignInRules
 from letterhead.errors import Fault, Kind
 from tests.contracts.samples import NOW, Shop, audit, fresh_id, later
 
 ISSUER = "https://id.example.net"
 
 
-def invitation(account_id: str, email: str = "ada@acme.dev", role: Role = Role.EDITOR) -> Invitation:
+def invitation(account_id: str, email: str = "ada@acme.dev", role: MemberRole = MemberRole.EDITOR) -> Invitation:
     """Makes an invitation for a week."""
     return Invitation(
         id=fresh_id("inv"), account_id=account_id, email=email, role=role, created_at=NOW, ends_at=later(days=7),
@@ -21,7 +21,7 @@ def invitation(account_id: str, email: str = "ada@acme.dev", role: Role = Role.E
     )  # fmt: skip
 
 
-def member(account_id: str, subject: str, role: Role = Role.EDITOR) -> Member:
+def member(account_id: str, subject: str, role: MemberRole = MemberRole.EDITOR) -> Member:
     """Makes a member."""
     return Member(
         id=fresh_id("mem"), account_id=account_id, issuer=ISSUER, subject=subject, email=f"{subject}@acme.dev",
@@ -29,7 +29,7 @@ def member(account_id: str, subject: str, role: Role = Role.EDITOR) -> Member:
     )  # fmt: skip
 
 
-async def joined(shop: Shop, account_id: str, subject: str, role: Role = Role.EDITOR) -> Member:
+async def joined(shop: Shop, account_id: str, subject: str, role: MemberRole = MemberRole.EDITOR) -> Member:
     """Adds a member, as an invitation does."""
     added, digest = member(account_id, subject, role), fresh_id("digest").encode()
     assert await shop.store.add_invitation(invitation(account_id, added.email), digest, 5, audit())
@@ -74,7 +74,7 @@ async def test_one_address_has_one_invitation_and_an_account_few(shop: Shop) -> 
     """A new one takes the place of the old one, however it is written; beyond the most none is added or lost."""
     mine = (await shop.account()).id
     assert await shop.store.add_invitation(invitation(mine), b"1", 2, audit())
-    again = invitation(mine, "Ada@ACME.dev", Role.VIEWER)
+    again = invitation(mine, "Ada@ACME.dev", MemberRole.VIEWER)
     assert await shop.store.add_invitation(again, b"2", 2, audit())
     assert await shop.store.invitations(mine, NOW) == [again]
     assert await shop.store.add_invitation(invitation(mine, "b@acme.dev"), b"3", 2, audit())
@@ -115,7 +115,7 @@ async def session_of(shop: Shop, added: Member) -> bytes:
 async def test_sessions_follow_their_member(shop: Shop) -> None:
     """They have the role's scope from the first moment, another after a change, and end with the membership."""
     mine, other = (await shop.account()).id, (await shop.account()).id
-    ada, bob = await joined(shop, mine, "ada", Role.OWNER), await joined(shop, mine, "bob", Role.EDITOR)
+    ada, bob = await joined(shop, mine, "ada", MemberRole.OWNER), await joined(shop, mine, "bob", MemberRole.EDITOR)
     of_ada, of_bob = await session_of(shop, ada), await session_of(shop, bob)
     assert (await shop.store.members(mine))[0].signed_in_at == later(hours=1)
 
@@ -124,9 +124,9 @@ async def test_sessions_follow_their_member(shop: Shop) -> None:
         return [each.caller.scope if each is not None and each.caller is not None else None for each in found]
 
     assert await scopes() == [Scope.FULL, Scope.WRITE]
-    assert not await shop.store.change_member(other, bob.id, Role.VIEWER, True, audit())
+    assert not await shop.store.change_member(other, bob.id, MemberRole.VIEWER, True, audit())
     assert not await shop.store.change_member(other, bob.id, None, True, audit())
-    assert await shop.store.change_member(mine, bob.id, Role.VIEWER, False, audit())
+    assert await shop.store.change_member(mine, bob.id, MemberRole.VIEWER, False, audit())
     assert await scopes() == [Scope.FULL, Scope.READ]
     assert await shop.store.change_member(mine, bob.id, None, False, audit("member.remove"))
     assert await scopes() == [Scope.FULL, None]
@@ -138,20 +138,20 @@ async def test_sessions_follow_their_member(shop: Shop) -> None:
 async def test_the_last_owner_stays_unless_a_rule_makes_one(shop: Shop) -> None:
     """Two who go at once leave one; whoever holds a key, or the operator, may take the last one away."""
     mine = (await shop.account()).id
-    both = [await joined(shop, mine, name, Role.OWNER) for name in ("ada", "bob")]
-    await joined(shop, mine, "eve", Role.EDITOR)
+    both = [await joined(shop, mine, name, MemberRole.OWNER) for name in ("ada", "bob")]
+    await joined(shop, mine, "eve", MemberRole.EDITOR)
     left = await asyncio.gather(
         *(shop.store.change_member(mine, each.id, None, False, audit()) for each in both), return_exceptions=True
     )
     assert sorted(isinstance(each, Fault) for each in left) == [False, True]
-    (last,) = [each for each in await shop.store.members(mine) if each.role is Role.OWNER]
+    (last,) = [each for each in await shop.store.members(mine) if each.role is MemberRole.OWNER]
     with pytest.raises(Fault):
-        await shop.store.change_member(mine, last.id, Role.EDITOR, False, audit())
-    assert await shop.store.change_member(mine, last.id, Role.OWNER, False, audit())
-    await shop.store.set_sign_in_rules(mine, SignInRules(email_domains={}, groups={"x": Role.OWNER}), audit())
-    assert await shop.store.change_member(mine, last.id, Role.EDITOR, False, audit())
+        await shop.store.change_member(mine, last.id, MemberRole.EDITOR, False, audit())
+    assert await shop.store.change_member(mine, last.id, MemberRole.OWNER, False, audit())
+    await shop.store.set_sign_in_rules(mine, SignInRules(email_domains={}, groups={"x": MemberRole.OWNER}), audit())
+    assert await shop.store.change_member(mine, last.id, MemberRole.EDITOR, False, audit())
     await shop.store.set_sign_in_rules(mine, SignInRules(email_domains={}, groups={}), audit())
-    assert await shop.store.change_member(mine, last.id, Role.OWNER, False, audit())
+    assert await shop.store.change_member(mine, last.id, MemberRole.OWNER, False, audit())
     assert await shop.store.change_member(mine, last.id, None, True, audit())
 
 
@@ -160,26 +160,27 @@ async def test_rules_are_matched_by_domain_and_group(shop: Shop) -> None:
     mine, other = (await shop.account()).id, (await shop.account()).id
     name, group = fresh_id("d"), fresh_id("g")
     rules = SignInRules(
-        email_domains={f"{name}.dev": Role.VIEWER}, groups={group: Role.OWNER, f"{group} 2": Role.EDITOR}
+        email_domains={f"{name}.dev": MemberRole.VIEWER},
+        groups={group: MemberRole.OWNER, f"{group} 2": MemberRole.EDITOR},
     )
     assert await shop.store.set_sign_in_rules(mine, rules, audit())
     assert await shop.store.set_sign_in_rules(
-        other, SignInRules(email_domains={}, groups={group: Role.VIEWER}), audit()
+        other, SignInRules(email_domains={}, groups={group: MemberRole.VIEWER}), audit()
     )
     assert await shop.store.sign_in_rules(mine) == rules
     assert not await shop.store.set_sign_in_rules("acc_none", rules, audit())
 
-    async def found(domain: str | None, *groups: str) -> list[tuple[str, Role]]:
+    async def found(domain: str | None, *groups: str) -> list[tuple[str, MemberRole]]:
         return sorted((each.account_id, each.role) for each in await shop.store.matching_rules(domain, groups))
 
     assert await found(None) == []
-    assert await found(f"{name}.dev") == [(mine, Role.VIEWER)]
+    assert await found(f"{name}.dev") == [(mine, MemberRole.VIEWER)]
     assert await found(group, f"{name}.dev") == []
-    assert await found(None, "x", group) == sorted([(mine, Role.OWNER), (other, Role.VIEWER)])
+    assert await found(None, "x", group) == sorted([(mine, MemberRole.OWNER), (other, MemberRole.VIEWER)])
     await joined(shop, mine, "ada")
     await shop.store.add_invitation(invitation(mine, "b@acme.dev"), fresh_id("t").encode(), 5, audit())
     counted = await shop.store.count_account_rows(mine)
     assert [counted[each] for each in ("members", "invitations", "sign_in_rules")] == [1, 1, 3]
     assert await shop.store.delete_account(mine, audit()) is not None
-    assert await found(None, group) == [(other, Role.VIEWER)]
+    assert await found(None, group) == [(other, MemberRole.VIEWER)]
     assert await shop.store.members(mine) == []

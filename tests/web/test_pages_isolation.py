@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx2
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.accounts.members import Invitation, Member, Role
+from letterhead.core.accounts.members import Invitation, Member, MemberRole
 from letterhead.web.endpoint import Access
 from letterhead.web.pages import PAGES
 from tests.contracts.samples import audit
@@ -48,14 +48,15 @@ async def plant_people(house: Installation, account_id: str) -> dict[str, str]:
     """Gives an account a member, and an invitation that nobody has accepted."""
     now, store, row = house.deps.now(), house.deps.store, audit()
     invitations = [
-        Invitation(id=f"inv_{each}", account_id=account_id, email=f"{each}@canary.dev", role=Role.OWNER, created_at=now,
-                   ends_at=now + timedelta(days=7), invited_by="key_canary")
+        Invitation(id=f"inv_{each}", account_id=account_id, email=f"{each}@canary.dev", role=MemberRole.OWNER,
+                   created_at=now, ends_at=now + timedelta(days=7), invited_by="key_canary")
         for each in ("member", "waiting")
     ]  # fmt: skip
     for each in invitations:
         assert await store.add_invitation(each, each.id.encode(), 5, row)
     member = Member(id="mem_canary", account_id=account_id, issuer="https://id.canary.dev", subject="canary",
-                    email="member@canary.dev", role=Role.OWNER, created_at=now, invited_by="key_canary")  # fmt: skip
+                    email="member@canary.dev", role=MemberRole.OWNER, created_at=now,
+                    invited_by="key_canary")  # fmt: skip
     assert await store.accept_invitation(b"inv_member", member, 5, row)
     return {"memberId": member.id, "invitationId": "inv_waiting"}
 

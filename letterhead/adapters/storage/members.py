@@ -11,7 +11,7 @@ from letterhead.core.accounts.members import (
     Invitation,
     MatchedRule,
     Member,
-    Role,
+    MemberRole,
     SignInRules,
     is_last_owner,
 )
@@ -36,7 +36,7 @@ class SqlMembers:
         return [_member(row) for row in await self._engine.read("memberships", issuer=issuer, subject=subject)]
 
     async def change_member(
-        self, account_id: str, member_id: str, role: Role | None, may_be_last: bool, audit: AuditRow
+        self, account_id: str, member_id: str, role: MemberRole | None, may_be_last: bool, audit: AuditRow
     ) -> bool:
         """Give a member another role, which their sessions follow, or with None remove them with their sessions.
 
@@ -46,7 +46,7 @@ class SqlMembers:
 
         async def work(session: DatabaseSession) -> bool:
             await session.rows("lock_account", id=account_id)  # two owners at a time would not see each other go
-            if role is not Role.OWNER and not may_be_last:
+            if role is not MemberRole.OWNER and not may_be_last:
                 members = [_member(row) for row in await session.rows("members", account_id=account_id)]
                 rules = _rules(await session.rows("sign_in_rules", account_id=account_id))
                 if is_last_owner(members, rules, member_id):
@@ -166,7 +166,7 @@ class SqlMembers:
     async def matching_rules(self, email_domain: str | None, groups: Sequence[str]) -> list[MatchedRule]:
         """Return the rules of all accounts that somebody of this mail domain and these groups meets."""
         found = await self._engine.read("matching_rules", email_domain=email_domain, groups=rows.json(list(groups)))
-        return [MatchedRule(account_id=row["account_id"], role=Role(row["role"])) for row in found]
+        return [MatchedRule(account_id=row["account_id"], role=MemberRole(row["role"])) for row in found]
 
 
 def member_values(member: Member) -> dict[str, SqlValue]:
@@ -191,7 +191,7 @@ def _member(row: DatabaseRow) -> Member:
         issuer=row["issuer"],
         subject=row["subject"],
         email=row["email"],
-        role=Role(row["role"]),
+        role=MemberRole(row["role"]),
         created_at=rows.time(row["created_at"]),
         invited_by=row["invited_by"],
         signed_in_at=rows.maybe_time(row["signed_in_at"]),
@@ -203,7 +203,7 @@ def _invitation(row: DatabaseRow) -> Invitation:
         id=row["id"],
         account_id=row["account_id"],
         email=row["email"],
-        role=Role(row["role"]),
+        role=MemberRole(row["role"]),
         created_at=rows.time(row["created_at"]),
         ends_at=rows.time(row["ends_at"]),
         invited_by=row["invited_by"],
@@ -211,7 +211,7 @@ def _invitation(row: DatabaseRow) -> Invitation:
 
 
 def _rules(found: Sequence[DatabaseRow]) -> SignInRules:
-    mapped: dict[str, dict[str, Role]] = {_EMAIL_DOMAIN: {}, _GROUP: {}}
+    mapped: dict[str, dict[str, MemberRole]] = {_EMAIL_DOMAIN: {}, _GROUP: {}}
     for row in found:
-        mapped[row["kind"]][row["value"]] = Role(row["role"])
+        mapped[row["kind"]][row["value"]] = MemberRole(row["role"])
     return SignInRules(email_domains=mapped[_EMAIL_DOMAIN], groups=mapped[_GROUP])

@@ -11,7 +11,7 @@ from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.engine import DatabaseRow, Engine, SqlValue
 from letterhead.adapters.storage.engine import DatabaseSession as Transaction
 from letterhead.core.accounts.accounts import Caller, Scope, Session
-from letterhead.core.accounts.members import SCOPES, Role
+from letterhead.core.accounts.members import SCOPES, MemberRole
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.statistics import StateChange
@@ -96,7 +96,7 @@ class SqlSessions:
                 if not found:
                     detail = "You were removed from this account a moment ago."
                     raise Fault(Kind.UNAUTHORIZED, detail, "Ask an owner of the account to invite you again.")
-                scope = SCOPES[Role(found[0]["role"])]
+                scope = SCOPES[MemberRole(found[0]["role"])]
             await transaction.rows(
                 "add_session",
                 digest=digest,

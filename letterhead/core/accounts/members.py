@@ -13,7 +13,7 @@ INVITED_FOR: Final = timedelta(days=7)
 MOST_MEMBERS, MOST_INVITATIONS, MOST_RULES = 500, 100, 100  # of one account
 
 
-class Role(StrEnum):
+class MemberRole(StrEnum):
     """What a person may do in an account: look, change domains and webhooks, or all."""
 
     VIEWER = "viewer"
@@ -21,7 +21,11 @@ class Role(StrEnum):
     OWNER = "owner"
 
 
-SCOPES: Final[Mapping[Role, Scope]] = {Role.VIEWER: Scope.READ, Role.EDITOR: Scope.WRITE, Role.OWNER: Scope.FULL}
+SCOPES: Final[Mapping[MemberRole, Scope]] = {
+    MemberRole.VIEWER: Scope.READ,
+    MemberRole.EDITOR: Scope.WRITE,
+    MemberRole.OWNER: Scope.FULL,
+}
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +36,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     subject: str
     email: str
-    role: Role
+    role: MemberRole
     created_at: datetime
     invited_by: str
     signed_in_at: datetime | None = None
@@ -44,7 +48,7 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     account_id: str
     email: str
-    role: Role
+    role: MemberRole
     created_at: datetime
     ends_at: datetime
     invited_by: str
@@ -53,15 +57,15 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
 class SignInRules(msgspec.Struct, frozen=True, kw_only=True):
     """Who else may sign in to an account, with which role: people of a mail domain, and people of a group."""
 
-    email_domains: Mapping[str, Role]
-    groups: Mapping[str, Role]
+    email_domains: Mapping[str, MemberRole]
+    groups: Mapping[str, MemberRole]
 
 
 class MatchedRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule of an account that a person meets."""
 
     account_id: str
-    role: Role
+    role: MemberRole
 
 
 class AccountAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +99,6 @@ def list_accesses(
 
 def is_last_owner(members: Iterable[Member], rules: SignInRules, member_id: str) -> bool:
     """Tell whether a member is the only person by whom the account's people can be managed."""
-    owners = [each.id for each in members if each.role is Role.OWNER]
-    by_rule = Role.OWNER in (*rules.email_domains.values(), *rules.groups.values())
+    owners = [each.id for each in members if each.role is MemberRole.OWNER]
+    by_rule = MemberRole.OWNER in (*rules.email_domains.values(), *rules.groups.values())
     return owners == [member_id] and not by_rule

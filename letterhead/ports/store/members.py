@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from letterhead.core.accounts.members import Invitation, MatchedRule, Member, Role, SignInRules
+from letterhead.core.accounts.members import Invitation, MatchedRule, Member, MemberRole, SignInRules
 from letterhead.ports.store.accounts import AuditRow
 
 
@@ -20,7 +20,7 @@ class MemberStore(Protocol):
         ...
 
     async def change_member(
-        self, account_id: str, member_id: str, role: Role | None, may_be_last: bool, audit: AuditRow
+        self, account_id: str, member_id: str, role: MemberRole | None, may_be_last: bool, audit: AuditRow
     ) -> bool:
         """Give a member another role, which their sessions follow, or with None remove them with their sessions.
 

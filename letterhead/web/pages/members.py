@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from letterhead.core.accounts.members import Role
+from letterhead.core.accounts.members import MemberRole
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, members, sign_in_rules
 from letterhead.operations.members import NewInvitation
@@ -53,11 +53,11 @@ async def _show_people(
         fault=fault,
         made=made,
         openid=context.deps.sign_in,
-        roles=[role.value for role in Role],
+        roles=[role.value for role in MemberRole],
     )
 
 
-def _as_lines(mapped: Mapping[str, Role]) -> str:
+def _as_lines(mapped: Mapping[str, MemberRole]) -> str:
     return "\n".join(f"{name} = {role.value}" for name, role in mapped.items())
 
 
@@ -76,15 +76,15 @@ async def change_rules(context: RequestContext) -> Response:
     return redirect(context, base, done="saved")
 
 
-def _read_lines(context: RequestContext, name: str) -> dict[str, Role]:
+def _read_lines(context: RequestContext, name: str) -> dict[str, MemberRole]:
     """Read lines of a form, `name = role` each; Fault `parameter-invalid`."""
     read = {}
     for line in context.form.get(name, "").splitlines():
         if line.strip():
             value, _, role = (part.strip() for part in line.rpartition("="))
-            if not value or role not in list(Role):
+            if not value or role not in list(MemberRole):
                 raise page_fault(context, Kind.PARAMETER_INVALID, "rule", line=line.strip()[:80])
-            read[value] = Role(role)
+            read[value] = MemberRole(role)
     return read
 
 
@@ -101,9 +101,9 @@ async def invite(context: RequestContext) -> Response:
     return await _show_people(context, made=made) if made.url else redirect(context, base, done="saved")
 
 
-def _read_role(context: RequestContext) -> Role:
+def _read_role(context: RequestContext) -> MemberRole:
     role = context.form.get("role", "")
-    return Role(role) if role in list(Role) else Role.VIEWER
+    return MemberRole(role) if role in list(MemberRole) else MemberRole.VIEWER
 
 
 async def revoke(context: RequestContext) -> Response:

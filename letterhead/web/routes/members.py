@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import UnsetType
 from starlette.responses import Response
 
-from letterhead.core.accounts.members import Invitation, Member, Role, SignInRules
+from letterhead.core.accounts.members import Invitation, Member, MemberRole, SignInRules
 from letterhead.errors import Kind
 from letterhead.operations import accounts, members, sign_in_rules
 from letterhead.web import schemas_members as schemas
@@ -30,8 +30,8 @@ async def change_sign_in_rules(context: RequestContext) -> Response:
     return json_response(public_rules(changed))
 
 
-def _roles(given: Mapping[str, str] | UnsetType) -> dict[str, Role] | None:
-    return None if isinstance(given, UnsetType) else {name: Role(role) for name, role in given.items()}
+def _roles(given: Mapping[str, str] | UnsetType) -> dict[str, MemberRole] | None:
+    return None if isinstance(given, UnsetType) else {name: MemberRole(role) for name, role in given.items()}
 
 
 def public_rules(rules: SignInRules) -> schemas.SignInRulesOut:
@@ -70,7 +70,7 @@ async def invite_member(context: RequestContext) -> Response:
     """
     asked = await context.body(schemas.NewMember)
     account_id = await account_of(context)
-    made = await members.invite(context.deps, account_id, asked.email, Role(asked.role), context.actor)
+    made = await members.invite(context.deps, account_id, asked.email, MemberRole(asked.role), context.actor)
     return json_response(public_invitation(made.invitation, made.url), status=201)
 
 
@@ -81,8 +81,8 @@ async def revoke_invitation(context: RequestContext) -> Response:
 
 
 async def change_member(context: RequestContext) -> Response:
-    """Gives a member another role, which their open sessions have at once."""
-    role = Role((await context.body(schemas.MemberChange)).role)
+    """Sets the role of a member, which their open sessions have at once."""
+    role = MemberRole((await context.body(schemas.MemberChange)).role)
     account_id = await account_of(context)
     member = await members.change_role(context.deps, account_id, context.part("memberId"), role, context.actor)
     return json_response(public_member(member))
