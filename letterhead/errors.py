@@ -52,6 +52,7 @@ class Kind(StrEnum):
     # who asks
     UNAUTHORIZED = "unauthorized"
     SCOPE_MISSING = "scope-missing"
+    KEY_BOUND = "key-bound"
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     MEDIA_TYPE_UNSUPPORTED = "media-type-unsupported"

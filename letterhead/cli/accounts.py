@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from letterhead.cli.client import Api, account_key, decode_json, operator_token, path_of
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.keys import AsJson, print_new_key
+from letterhead.cli.keys import AsJson, KeyBoundOptions, fields_of, print_new_key
 from letterhead.cli.output import TABLE, Output, print_rows, time_of_day
 from letterhead.cli.tables import console, timestamp
 from letterhead.errors import Fault, Kind
@@ -120,7 +120,14 @@ def limits(
 
 
 @app.command
-def key(account_id: str, /, *, name: str = "made by the operator", as_json: AsJson = False) -> Exit:
+def key(
+    account_id: str,
+    /,
+    *,
+    name: str = "made by the operator",
+    bounds: Annotated[KeyBoundOptions | None, Parameter(name="*")] = None,
+    as_json: AsJson = False,
+) -> Exit:
     """Make a full-scope API key for an account whose owner has lost it. Its text is printed this once.
 
     Parameters
@@ -130,7 +137,7 @@ def key(account_id: str, /, *, name: str = "made by the operator", as_json: AsJs
     name
         What the key is for, so that its owner knows it in a list.
     """
-    body = {"name": name, "keyType": "secret", "scope": "full"}
+    body = {"name": name, "keyType": "secret", "scope": "full", **fields_of(bounds)}
     with Api(operator_token()) as api:
         answer = api.call("POST", path_of("accounts", account_id, "keys"), body)
     return print_new_key(answer, as_json)

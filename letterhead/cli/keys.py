@@ -1,5 +1,7 @@
 """The commands on API keys, and on the keys that seal the database."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -18,6 +20,23 @@ app = App(
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print the API's answer as it is.")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeyBoundOptions:
+    """What a new key is held to."""
+
+    domain: Annotated[list[str] | None, Parameter(negative="")] = None
+    "Only for this sender domain. Give it several times for several, up to 20."
+
+    covers_subdomains: Annotated[bool, Parameter(negative="")] = False
+    "With --domain: for all names below these domains, too."
+
+    network: Annotated[list[str] | None, Parameter(negative="")] = None
+    "Accepted only from this address or network, such as 192.0.2.0/24; several times for several, up to 20."
+
+    until: datetime | None = None
+    "When the key ends, in UTC unless it says otherwise: 2027-03-31, or 2027-03-31T18:00."
+
+
 @app.command(name="list")
 def list_keys(*, output: Output = TABLE) -> Exit:
     """List the account's API keys, without their secrets."""
@@ -27,9 +46,11 @@ def list_keys(*, output: Output = TABLE) -> Exit:
     for key in decode_json(answer)["keys"]:
         ends = key.get("endsAt")
         state = "revoked" if key["revoked"] else f"ends {ago(ends)}" if ends else "live"
+        below = " and below" if key.get("coversSubdomains") else ""
+        bounds = ", ".join(key.get("domains", ["all domains"])) + below, ", ".join(key.get("networks", ["anywhere"]))
         times = timestamp(key["createdAt"]), timestamp(key.get("lastUsedAt"))
-        rows.append((key["id"], key["key"], key["name"], key["scope"], key["keyType"], state, *times))
-    header = ("ID", "KEY", "NAME", "SCOPE", "TYPE", "STATE", "CREATED", "LAST USED")
+        rows.append((key["id"], key["key"], key["name"], key["scope"], key["keyType"], state, *times, *bounds))
+    header = ("ID", "KEY", "NAME", "SCOPE", "TYPE", "STATE", "CREATED", "LAST USED", "FOR", "FROM")
     print_rows(output, answer.decode(), header, rows)
     return Exit.OK
 
@@ -42,6 +63,7 @@ def create(
     key_type: Annotated[Literal["secret", "public"], Parameter(name="--type")] = "secret",
     scope: Literal["full", "write", "read"] = "write",
     environment: str | None = None,
+    bounds: Annotated[KeyBoundOptions | None, Parameter(name="*")] = None,
     as_json: AsJson = False,
 ) -> Exit:
     """Make an API key. Its text is printed this once.
@@ -58,10 +80,24 @@ def create(
     environment
         An environment's id, kept beside the key.
     """
-    body = {"name": name, "keyType": key_type, "scope": scope, "environmentId": environment}
+    body = {"name": name, "keyType": key_type, "scope": scope, "environmentId": environment, **fields_of(bounds)}
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("keys"), {each: value for each, value in body.items() if value is not None})
     return print_new_key(answer, as_json)
+
+
+def fields_of(bounds: KeyBoundOptions | None) -> dict[str, object]:
+    """Return the fields of a request for a key that say what it is held to."""
+    if bounds is None:
+        return {}
+    until = bounds.until
+    fields = {
+        "domains": bounds.domain or None,
+        "coversSubdomains": bounds.covers_subdomains or None,
+        "networks": bounds.network or None,
+        "expiresAt": None if until is None else until.replace(tzinfo=until.tzinfo or UTC).isoformat(),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def print_new_key(answer: bytes, as_json: bool) -> Exit:

@@ -245,7 +245,7 @@ async def _trouble_with_key(deps: "Deps", path: Path) -> str | None:
     except OSError as error:
         return f"The API key of the first start can't be read from {path}: {error.strerror}."
     try:
-        await caller_of(deps, key)
+        await caller_of(deps, key, "127.0.0.1")
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise

@@ -226,10 +226,9 @@ def read_archive(lines: Iterable[bytes]) -> AccountArchive:
         events=tuple(each for each in read if isinstance(each, ArchivedEvent)),
         sha256=end.sha256,
     )
-    owned = [each.domain.account_id for each in archive.domains] + [
-        each.webhook.account_id for each in archive.webhooks
-    ]
-    owned += [each.account_id for each in head.members] + [each.event.account_id for each in archive.events]
+    owned = [each.domain.account_id for each in archive.domains] + [each.account_id for each in head.members]
+    owned += [each.webhook.account_id for each in archive.webhooks]
+    owned += [each.event.account_id for each in archive.events]
     if set(owned) - {head.account.id}:
         raise _invalid("it has rows of several accounts")
     return archive

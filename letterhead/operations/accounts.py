@@ -1,15 +1,17 @@
 """Accounts and API keys: open, list, change and close accounts; make, list and end keys; find whose a key is."""
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from letterhead.core.accounts import api_keys
 from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope, is_last_full_key, parse_email
 from letterhead.core.accounts.api_keys import Mode
+from letterhead.core.accounts.key_bounds import DomainBinding, is_from
 from letterhead.core.accounts.quotas import Limits
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
@@ -19,6 +21,8 @@ from letterhead.ports.deps import Digest
 from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import LeaseStore
+
+log = structlog.get_logger()
 
 
 class StoreForAccounts(AccountStore, DomainStore, LeaseStore, Protocol):
@@ -35,12 +39,15 @@ class AccountNeeds(IdNeeds, AuditNeeds, Protocol):
 
 
 class NewKeyRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The API key that somebody asks for."""
+    """The API key that somebody asks for; `operations.key_requests` makes one of what was sent."""
 
     name: str
     scope: Scope
     key_type: str = "secret"
     environment_id: str | None = None
+    ends_at: datetime | None = None
+    binding: DomainBinding | None = None
+    networks: tuple[str, ...] = ()
 
 
 class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +99,9 @@ def new_key(deps: AccountNeeds, account_id: str, request: NewKeyRequest) -> NewA
         masked=masked,
         environment_id=request.environment_id,
         created_at=deps.now(),
+        ends_at=request.ends_at,
+        binding=request.binding,
+        networks=request.networks,
     )
     return NewApiKey(key=key, text=text)
 
@@ -144,9 +154,19 @@ async def make_key(deps: AccountNeeds, account_id: str, actor: Actor, request: N
     """Make another API key for an account; its text is shown only this once. Fault `too-many-requests`."""
     await count_daily(deps, account_id, "API keys", KEYS_A_DAY)
     made = new_key(deps, account_id, request)
-    row = audit_row(deps, actor, "key.make", made.key.id)
+    row = audit_row(deps, actor, "key.make", " ".join((made.key.id, *_describe_bounds(made.key))))
     await deps.store.add_key(made.key, deps.digest(made.text), row)
     return made
+
+
+def _describe_bounds(key: ApiKey) -> Iterator[str]:
+    """Return what the audit says of a new key that may not do all that its scope says."""
+    if key.binding is not None:
+        yield f"for {', '.join(key.binding.names)}{' and below' if key.binding.covers_below else ''}"
+    if key.networks:
+        yield f"from {', '.join(key.networks)}"
+    if key.ends_at is not None:
+        yield f"until {key.ends_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 async def list_keys(deps: AccountNeeds, account_id: str) -> list[ApiKey]:
@@ -182,19 +202,38 @@ async def end_key(
         raise _no_key(key_id)
 
 
-async def caller_of(deps: AccountNeeds, text: str) -> Caller:
-    """Find who owns an API key; Fault `unauthorized`, the same for a malformed, an unknown and an ended key."""
+async def caller_of(deps: AccountNeeds, text: str, address: str) -> Caller:
+    """Find who owns an API key that came from an address.
+
+    Fault `unauthorized`, the same for a malformed, an unknown and an ended key, and for one from elsewhere.
+    """
     if not api_keys.is_well_formed(text):
         raise new_unauthorized()
-    return await caller_by_digest(deps, deps.digest(text))
+    return await caller_by_digest(deps, deps.digest(text), address)
 
 
-async def caller_by_digest(deps: AccountNeeds, digest: bytes) -> Caller:
+async def caller_by_digest(deps: AccountNeeds, digest: bytes, address: str) -> Caller:
     """Find who owns the API key with this digest, for a caller that does not keep its text; Fault `unauthorized`."""
     caller = await deps.store.find_caller(digest)
-    if caller is None or (caller.ends_at is not None and caller.ends_at <= deps.now()):
+    if caller is None:
         raise new_unauthorized()
+    check_caller(deps, caller, address)
     return caller
+
+
+def check_caller(deps: AuditNeeds, caller: Caller, address: str) -> None:
+    """Check that a caller who was found, now or before, may still ask and from there; Fault `unauthorized`.
+
+    The reason is for the operator's log alone.
+    """
+    reason = None
+    if caller.ends_at is not None and caller.ends_at <= deps.now():
+        reason = "ended"
+    elif caller.networks and not is_from(caller.networks, address):
+        reason = "network"
+    if reason is not None:
+        log.warning("key.refused", reason=reason, key=caller.key_id, account=caller.account_id, address=address)
+        raise new_unauthorized()
 
 
 def new_unauthorized() -> Fault:

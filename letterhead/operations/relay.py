@@ -86,7 +86,7 @@ class RelayAttempt(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
 
 
-async def caller_of(deps: RelayNeeds, user: str, key: str) -> Caller:
+async def caller_of(deps: RelayNeeds, user: str, key: str, address: str) -> Caller:
     """Find the owner of the API key that a client signs in with; the same Fault `unauthorized` for every reason.
 
     Any user name will do, but an account's id must be that of the key. Our own proofs sign in as the account they are
@@ -100,7 +100,7 @@ async def caller_of(deps: RelayNeeds, user: str, key: str) -> Caller:
         )
         if account is not None:
             return Caller(account_id=user, key_id=PROOFS, scope=Scope.WRITE, limits=account.limits)
-    return _may_submit(await accounts.caller_of(deps, key), user)
+    return _may_submit(await accounts.caller_of(deps, key, address), user)
 
 
 def proof_password(deps: ProofPasswordNeeds, account_id: str, at: datetime) -> Secret:
@@ -112,11 +112,11 @@ def proof_password(deps: ProofPasswordNeeds, account_id: str, at: datetime) -> S
     return Secret(deps.digest(f"relay-proof|{account_id}|{at:%Y-%m-%dT%H}").hex().encode())
 
 
-async def caller_by_digest(deps: RelayNeeds, caller: Caller, digest: bytes) -> Caller:
+async def caller_by_digest(deps: RelayNeeds, caller: Caller, digest: bytes, address: str) -> Caller:
     """Find the owner of an API key again, by its digest; Fault `unauthorized`, since it may have been revoked."""
     if caller.key_id == PROOFS:
         return caller
-    return _may_submit(await accounts.caller_by_digest(deps, digest), "")
+    return _may_submit(await accounts.caller_by_digest(deps, digest, address), "")
 
 
 def _may_submit(caller: Caller, user: str) -> Caller:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, is_active
+from letterhead.core.accounts.accounts import Caller, Session, is_active
 from letterhead.operations.accounts import AccountNeeds
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.daily_limits import SESSIONS_A_DAY, count_daily
@@ -102,7 +102,7 @@ async def sign_out(deps: SessionNeeds, token: str) -> None:
 async def sign_out_everywhere(deps: SessionNeeds, session: Session) -> None:
     """End every session of this session's account or of the operator; without full scope, only the caller's own."""
     caller = session.caller
-    if caller is None or allows(caller.scope, Scope.FULL):
+    if caller is None or caller.may_manage:
         await deps.store.end_sessions(caller.account_id if caller else None)
     else:
         await deps.store.end_own_sessions(caller.account_id, None if session.mark else caller.key_id, session.mark)

@@ -14,6 +14,7 @@ from letterhead.core.names.email_addresses import parse_path
 from letterhead.core.relay.submission import SmtpReply, SubmissionRefused, new_refusal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import relay as operation
+from letterhead.operations.bound_keys import bind
 from letterhead.operations.relay import SmtpEnvelope
 from letterhead.operations.sign_in_throttle import SignInThrottle
 from letterhead.operations.token_buckets import TokenBuckets
@@ -37,6 +38,7 @@ class SmtpClientSession:
 
     caller: Caller
     digest: bytes
+    address: str
     seen_at: float
 
 
@@ -69,7 +71,7 @@ class SubmissionHandler:
         """
         asked_at = self._clock()
         try:
-            caller = await operation.caller_of(self._deps, user, key)
+            caller = await operation.caller_of(self._deps, user, key, address)
         except Fault as fault:
             if fault.kind is not Kind.UNAUTHORIZED:
                 raise new_refusal("We cannot look keys up now.", "Try again.", code=454, status="4.7.0") from fault
@@ -81,7 +83,7 @@ class SubmissionHandler:
                 raise new_refusal(excess.detail, wait, code=421, status="4.7.0") from fault
             text = "The API key is missing or not valid."
             raise new_refusal(text, SIGN_IN_FIX, code=535, status="5.7.8") from fault
-        return SmtpClientSession(caller, self._deps.digest(key), asked_at)
+        return SmtpClientSession(caller, self._deps.digest(key), address, asked_at)
 
     async def sender(self, client: SmtpClientSession | None, address: str) -> str:
         """Return the address of MAIL FROM, empty for the null path; raise `SubmissionRefused`."""
@@ -101,7 +103,9 @@ class SubmissionHandler:
         ends_at, now = client.caller.ends_at, self._clock()
         try:
             if now - client.seen_at > self._settings.remember_callers or ends_at is not None:
-                client.caller = await operation.caller_by_digest(self._deps, client.caller, client.digest)
+                client.caller = await operation.caller_by_digest(
+                    self._deps, client.caller, client.digest, client.address
+                )
                 client.seen_at = now
         except Fault as fault:
             raise operation.refusal_from_fault(fault) from fault
@@ -149,7 +153,7 @@ class SubmissionHandler:
         return reply
 
     async def _accept(self, caller: Caller, given: SmtpEnvelope, content: bytes) -> SmtpReply:
-        queued = await operation.accept(self._deps, self._relaying, caller, given, content)
+        queued = await operation.accept(bind(self._deps, caller), self._relaying, caller, given, content)
         self._deps.meter.count_relayed("accepted")
         self._outgoing.add(queued)
         return SmtpReply(code=250, status="2.0.0", detail=f"taken as {queued.envelope.id}")

@@ -24,6 +24,7 @@
 - `schemas_domain_connect`: JSON of the Domain Connect template and its keys
 - `schemas_dns_plans`: JSON of plans of what to write at DNS hosts
 - `schemas_events`: JSON of events, webhooks and deliveries
+- `schemas_keys`: JSON of API keys
 - `schemas_links`: JSON of set-up links and apply links
 - `schemas_members`: JSON of the people of an account
 - `schemas_operator`: JSON of the domains of all accounts
@@ -32,6 +33,7 @@
 - `schemas_records`: JSON of exports of records, and of many domains in one request
 - `serialize`: values of the core as JSON
 - `serialize_events`: events, webhooks and deliveries as JSON
+- `serialize_keys`: API keys as JSON
 - `serialize_links`: apply links and their keys as JSON
 - `serialize_proofs`: proofs as JSON
 - `server`: the server and its background tasks

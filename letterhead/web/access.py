@@ -6,8 +6,9 @@ import structlog
 from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope, allows
+from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.errors import Fault, Kind
-from letterhead.operations import accounts
+from letterhead.operations import accounts, bound_keys
 from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -111,3 +112,17 @@ async def _admit(endpoint: Endpoint, renderer: Renderer, context: RequestContext
         raise renderer.scope_missing(context, needed)
     if by_key:
         await context.state.usage.count(caller, free=endpoint.free)
+    if caller.binding is not None:
+        _hold_to_domains(endpoint, context, caller.binding)
+
+
+def _hold_to_domains(endpoint: Endpoint, context: RequestContext, binding: DomainBinding) -> None:
+    """Hold a request to the domains that its key is bound to; Fault `not-found`, `key-bound`.
+
+    Where a name comes from elsewhere than the path, and in every list, the store that operations get is the one place.
+    """
+    if endpoint.names_sender:
+        bound_keys.require_covered(context.deps.names, binding, context.part("sender"))
+    elif not endpoint.for_bound:
+        raise bound_keys.new_key_bound()
+    context.held_deps = bound_keys.bind(context.deps, context.caller)

@@ -37,8 +37,8 @@ class Credentials:
         known = self._known.get(key)
         if known is not None and known[1] > self.clock():
             caller = known[0]
-            if caller.ends_at is not None and caller.ends_at <= self._deps.now():
-                raise accounts.new_unauthorized()
+            if caller.ends_at is not None or caller.networks:
+                await self._check_again(request, caller)
         else:
             caller = await self._look_up(request, key)
         if account is not None:
@@ -47,11 +47,19 @@ class Credentials:
                 raise accounts.new_unauthorized()
         return caller
 
+    async def _check_again(self, request: Request, caller: Caller) -> None:
+        """Check a cached caller's end and networks; a failure counts as that of any key."""
+        try:
+            accounts.check_caller(self._deps, caller, client_address(request))
+        except Fault:
+            await self.count_failure(request)
+            raise
+
     async def _look_up(self, request: Request, key: str) -> Caller:
-        """Look the key up in the store, and cache a valid one briefly."""
+        """Look the key up in the store, and cache a valid one briefly, for whatever address it comes from next."""
         asked_at = self.clock()  # counted from before the look-up: what is revoked meanwhile is not cached longer
         try:
-            caller = await accounts.caller_of(self._deps, key)
+            caller = await accounts.caller_of(self._deps, key, client_address(request))
         except Fault as fault:
             self._known.pop(key, None)
             if fault.kind is Kind.UNAUTHORIZED and key:

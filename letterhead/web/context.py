@@ -88,6 +88,7 @@ class RequestContext(msgspec.Struct, kw_only=True):
     log: RequestLog
     signed_in: Caller | None = None
     is_operator: bool = False
+    held_deps: Deps | None = None  # of an admitted caller whose key is bound to domains
     session: Session | None = None
     form: Mapping[str, str] = {}
     form_seed: str = ""
@@ -104,8 +105,8 @@ class RequestContext(msgspec.Struct, kw_only=True):
 
     @property
     def deps(self) -> Deps:
-        """The dependencies of operations."""
-        return self.state.deps
+        """The dependencies of operations, held to the caller's domains where the caller's key is bound to some."""
+        return self.state.deps if self.held_deps is None else self.held_deps
 
     @property
     def caller(self) -> Caller:

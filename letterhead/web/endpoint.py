@@ -25,6 +25,8 @@ class Access(StrEnum):
 class Endpoint:
     """One method at one path; the OpenAPI document has the docstring of `serve` and all fields from `topic` on.
 
+    A key that is bound to domains is held to the `{sender}` of the path. Where the path has none it is refused, unless
+    the endpoint is `for_bound` keys: one that finds domains by the store it is given, and nothing of the account.
     `free` ones are not counted, and work for an account over its monthly quota. `faults` are only those that do not
     follow from the other fields.
     """
@@ -33,6 +35,7 @@ class Endpoint:
     path: str
     serve: Callable[[RequestContext], Awaitable[Response]]
     access: Access
+    for_bound: bool = False
     topic: str = ""
     answer: object = None  # the type of its JSON; None for what is not JSON
     example: object = None
@@ -45,3 +48,8 @@ class Endpoint:
     free: bool = False
     media_type: str = "application/json"
     text_types: tuple[str, ...] = ()  # media types that are answered by text instead, where the request asks for them
+
+    @property
+    def names_sender(self) -> bool:
+        """Whether the path names a sender domain."""
+        return "{sender}" in self.path

@@ -53,7 +53,7 @@ def status_of(kind: Kind) -> int:
             return 401
         case Kind.USAGE_LIMIT_EXCEEDED:
             return 402
-        case Kind.SCOPE_MISSING | Kind.NOTICE_REFUSED | Kind.DNS_HOST_REFUSED:
+        case Kind.SCOPE_MISSING | Kind.KEY_BOUND | Kind.NOTICE_REFUSED | Kind.DNS_HOST_REFUSED:
             return 403
         case Kind.NOT_FOUND:
             return 404

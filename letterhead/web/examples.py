@@ -74,6 +74,10 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
         "Subscribe this URL to a topic that LETTERHEAD_SES_NOTICE_TOPICS names: docs/ses.md.",
     ),
     Kind.SCOPE_MISSING: ("This API key has the scope 'read'; this needs 'write'.", "Use a key of that scope."),
+    Kind.KEY_BOUND: (
+        "This API key is bound to some of the account's sender domains, and this concerns others or the whole account.",
+        "Use a key of the account that is not bound to domains.",
+    ),
     Kind.NOT_FOUND: ("This account has no sender domain 'acme.dev'.", "Look at GET /domains for the names it has."),
     Kind.TOO_MANY_REQUESTS: ("Too many requests with this key.", "Wait 1 s, as Retry-After says, then go on slower."),
     Kind.USAGE_LIMIT_EXCEEDED: (

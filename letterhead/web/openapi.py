@@ -145,6 +145,7 @@ def kinds_of(endpoint: Endpoint) -> list[Kind]:
     if endpoint.access in (Access.READ, Access.WRITE, Access.FULL):
         kinds += [Kind.SCOPE_MISSING] if endpoint.access is not Access.READ else []
         kinds += [] if endpoint.free else [Kind.USAGE_LIMIT_EXCEEDED]
+        kinds += [Kind.NOT_FOUND] if endpoint.names_sender else [] if endpoint.for_bound else [Kind.KEY_BOUND]
     return list(dict.fromkeys(kinds))
 
 

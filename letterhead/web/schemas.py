@@ -330,61 +330,6 @@ class DomainDetailQuery(In, frozen=True, kw_only=True):
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class NewKey(In, frozen=True, kw_only=True):
-    """A request for an API key."""
-
-    key_type: Literal["secret", "public"]
-    name: ShortText
-    environment_id: ShortText | UnsetType = UNSET
-    scope: (
-        Annotated[
-            Literal["full", "write", "read"],
-            Meta(description="full for a secret key, read for a public one, unless said"),
-        ]
-        | UnsetType
-    ) = UNSET
-
-
-class MadeKey(Out, frozen=True, kw_only=True):
-    """A new API key; `key` is shown only here."""
-
-    id: str
-    key: str
-    key_type: Literal["secret", "public"]
-    environment_id: str | UnsetType = UNSET
-    name: str
-    created_at: datetime
-    scope: Literal["full", "write", "read"]
-
-
-class Key(Out, frozen=True, kw_only=True):
-    """An API key; `key` is masked."""
-
-    id: str
-    key: str
-    key_type: Literal["secret", "public"]
-    environment_id: str | UnsetType = UNSET
-    account_id: str
-    name: str
-    revoked: bool
-    created_at: datetime
-    last_used_at: datetime | UnsetType = UNSET
-    scope: Literal["full", "write", "read"]
-    ends_at: datetime | UnsetType = UNSET
-
-
-class Keys(Out, frozen=True, kw_only=True):
-    """A list of API keys."""
-
-    keys: tuple[Key, ...]
-
-
-class EndKeyQuery(In, frozen=True, kw_only=True):
-    """When a key ends; at once by default."""
-
-    ends_in_days: Annotated[int, Meta(ge=0, le=7, description="Lets the key live on for so many days.")] = 0
-
-
 _Limit = Annotated[int, Meta(ge=0, le=2**53 - 1)] | None
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from letterhead.core.accounts.accounts import Account, ApiKey, is_reachable_address
+from letterhead.core.accounts.accounts import Account, is_reachable_address
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.dns.answers import Snapshot
@@ -22,7 +22,6 @@ from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict, unanswered_result
 from letterhead.core.public import representation
 from letterhead.core.rotation import rotation
-from letterhead.operations.accounts import NewApiKey
 from letterhead.operations.domains import DomainView, plan_of, provider_name
 from letterhead.operations.on_demand_checks import DnsCheck
 from letterhead.operations.preflight import PreflightResult
@@ -260,36 +259,6 @@ def preflight(found: PreflightResult) -> schemas.DomainPreflight:
         mail_from=given(read.mail_from),
         mail_from_taken=read.taken,
         silent=read.silent,
-    )
-
-
-def made_key(made: NewApiKey) -> schemas.MadeKey:
-    """Serialize a new API key with its text."""
-    return schemas.MadeKey(
-        id=made.key.id,
-        key=made.text,
-        key_type=made.key.key_type,  # type: ignore[arg-type]
-        environment_id=given(made.key.environment_id),
-        name=made.key.name,
-        created_at=truncate_to_milliseconds(made.key.created_at),
-        scope=made.key.scope.value,
-    )
-
-
-def key(each: ApiKey, now: datetime) -> schemas.Key:
-    """Serialize an API key, masked."""
-    return schemas.Key(
-        id=each.id,
-        key=each.masked,
-        key_type=each.key_type,  # type: ignore[arg-type]
-        environment_id=given(each.environment_id),
-        account_id=each.account_id,
-        name=each.name,
-        revoked=each.ends_at is not None and each.ends_at <= now,
-        created_at=each.created_at,
-        last_used_at=given(each.last_used_at),
-        scope=each.scope.value,
-        ends_at=given(each.ends_at),
     )
 
 

@@ -132,7 +132,7 @@ class Gallery:
         """Makes a key of a scope."""
 
         async def make() -> str:
-            caller = await accounts.caller_of(self.world.deps, self.world.key)
+            caller = await accounts.caller_of(self.world.deps, self.world.key, "127.0.0.1")
             request = accounts.NewKeyRequest(name=f"a key of the scope {scope}", scope=scope)
             made = await accounts.make_key(self.world.deps, caller.account_id, OPERATOR, request)
             return made.text

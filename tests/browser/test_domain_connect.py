@@ -14,6 +14,7 @@ from tests.browser.conftest import MX, SPF, Desk, press, signed_in, wait_in, wat
 from tests.rigs.dns_lab import RESOLVER, DnsLab
 from tests.rigs.domain_connect import DnsProvider, providing, records_of
 from tests.rigs.letterhead import Installation, Serving
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.timeout(600)
 OPERATOR = "operator.test"
@@ -274,8 +275,8 @@ def test_records_in_the_way(
     connected.lab.flush()
     expect(page.get_by_role("link", name=BUTTON)).to_be_hidden()
     asked = connected.provider.asked["apply"]
-    page.goto(f"{page.url}/apply")
-    expect(page.locator("#returned")).to_contain_text("A record is in the way")
+    address = f"{page.url}/apply"
+    until(lambda: page.goto(address) and "A record is in the way" in page.locator("#returned").inner_text())
     assert connected.provider.asked["apply"] == asked
     assert connected.records(zone) == sorted([*connected.records(zone)])
 

@@ -24,7 +24,7 @@ HOT: dict[str, dict[str, Any]] = {
     "holder": {"sender": "d7.example"},
     "held_above": {"senders": '["d7.example", "example"]', "account_id": "a7"},
     "held_below": {"low": b"example.d7.", "high": b"example.d7/", "account_id": "a7", "limit": 10},
-    "caller": {"digest": b"7"},
+    "caller": {"digest": b"7", "restricted": b"8"},
     "claim_due": {
         "queue": 1, "now": 100, "until": 200, "owner": "me", "limit": 10, "quarter": 5, "held": '{"a7": 3}',
         "window": 20, "since": 50, "look": 0,
@@ -62,7 +62,7 @@ HOT: dict[str, dict[str, Any]] = {
     "setup_link": {"digest": b"7"},
     "setup_links": {"domain_id": "d7", "now": 0},
     "end_unused_setup_links": {"domain_id": "d7", "at": 0, "kept": 4},
-    "session": {"digest": b"7"},
+    "session": {"digest": b"7", "restricted": b"8"},
     "state_changes": {"account_id": "a7", "limit": 10},
     "idempotency_key": {"account_id": "a7", "key": "k"},
     "save_domain": {

@@ -93,6 +93,8 @@ PROCESS = {
 
 # Lives no longer than what it is part of: a request, a check, a message, a run of a command.
 SHORT = {
+    "operations/bound_keys.py:BoundStore._checks": "a request: the events of its answer, one at most",
+    "operations/bound_keys.py:BoundStore._found": "a request: a name and an id of each domain of its answer",
     "core/domain/profile.py:DomainProfile.labels": "a request: 16 labels of 97 characters",
     "core/zone_changes/plan_changes.py:ZoneContext.outside": "a plan of changes: at most 64 packets of answers",
     "core/zone_changes/zone_answers.py:ZoneAnswers._nodes": "a plan of changes: the zone that the host's port bounds",

@@ -32,6 +32,8 @@ from tests.rigs.dns_lab import NS1, RESOLVER, DnsLab
 from tests.rigs.processes import Server, free_port, program
 from tests.rigs.waiting import until
 
+pytestmark = pytest.mark.timeout(900)  # the first of them has the image built
+
 ROOT = Path(__file__).parents[2]
 COMPOSE, PAGE = ROOT / "compose.yaml", ROOT / "docs" / "install" / "container.md"
 TOOLS = Path(sys.executable).parent

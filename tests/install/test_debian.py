@@ -121,7 +121,7 @@ class Installed:
         assert done[0] > 0
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("root", AS_ROOT)
 def test_the_life_of_a_package(
     root: bool, packages: tuple[Path, Path], lab: DnsLab, postgres: Postgres, postgres_url: str, tmp_path: Path

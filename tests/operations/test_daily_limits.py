@@ -47,7 +47,7 @@ async def test_each_of_them_is_counted(tmp_path: Path, clock: Clock, monkeypatch
     async with opened(tmp_path, Overrides(now=clock)) as world:
         await world.add("acme.test")
         deps, account_id = world.deps, world.account.id
-        caller = await accounts.caller_of(deps, world.key)
+        caller = await accounts.caller_of(deps, world.key, "127.0.0.1")
         key = NewKeyRequest(name="k", scope=Scope.READ)
         for make in (
             lambda: accounts.make_key(deps, account_id, OPERATOR, key),

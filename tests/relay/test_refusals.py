@@ -103,7 +103,7 @@ async def test_lookalikes_and_tricks(relay: Relay, ledger: Ledger, sender: str) 
 async def key_of(deps: Deps, relay: Relay, scope: Scope) -> tuple[str, str]:
     """Makes another key for the account; gives id and text."""
     world = relay.world
-    caller = await accounts.caller_of(deps, world.key)
+    caller = await accounts.caller_of(deps, world.key, "127.0.0.1")
     request = accounts.NewKeyRequest(name="x", scope=scope)
     made = await accounts.make_key(deps, caller.account_id, Actor(name=caller.key_id), request)
     return made.key.id, made.text

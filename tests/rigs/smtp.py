@@ -65,6 +65,7 @@ class Ledger:
     tried: int = 0
     sent_away: int = 0  # answered 421 at MAIL
     pause: float = 0.0  # seconds before the reply to a message
+    holds: bool = False  # no reply to any message, for as long as this holds
     says_to: dict[str, str] = field(default_factory=dict)  # replies to RCPT by recipient, whatever the mood
 
     async def handle_MAIL(  # noqa: N802 aiosmtpd's own name
@@ -120,6 +121,8 @@ class Ledger:
         )
         if self.mood is Mood.BREAKS_OFF:
             server.transport.abort()
+        while self.holds:  # noqa: ASYNC110 the test may run in another thread
+            await asyncio.sleep(0.02)
         await asyncio.sleep(self.pause)
         return "250 2.0.0 taken"
 

@@ -56,7 +56,7 @@ class Installation:
 
     async def make_key(self, name: str, scope: Scope) -> str:
         """Makes a further key of an account with a scope."""
-        caller = await accounts.caller_of(self.deps, self.keys[name])
+        caller = await accounts.caller_of(self.deps, self.keys[name], "127.0.0.1")
         request = accounts.NewKeyRequest(name=f"{scope} key", scope=scope)
         made = await accounts.make_key(self.deps, caller.account_id, OPERATOR, request)
         return made.text

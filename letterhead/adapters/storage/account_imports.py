@@ -1,6 +1,6 @@
 """An account from another installation, in SQL."""
 
-from letterhead.adapters.storage import rows
+from letterhead.adapters.storage import key_rows, rows
 from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.domains import add_intents
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
@@ -23,7 +23,11 @@ class SqlAccountImports:
         async def work(session: DatabaseSession) -> None:
             account = imported.account
             await session.rows("add_account", **rows.account_values(account), created_at=rows.ms(account.created_at))
-            await session.rows("add_key", **rows.key_values(imported.key), digest=imported.digest)
+            await session.rows(
+                "add_key",
+                **key_rows.key_values(imported.key),
+                digest=key_rows.stored_digest(imported.key, imported.digest),
+            )
             for member in imported.members:
                 await session.rows("add_member", **member_values(member))
             for each in imported.domains:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from letterhead.adapters.storage import audit_log, rows
+from letterhead.adapters.storage import audit_log, key_rows, rows
 from letterhead.adapters.storage.audit_log import AuditLog
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
 from letterhead.core.accounts.accounts import Account, ApiKey, Caller
@@ -24,7 +24,7 @@ class SqlAccounts:
         async def work(session: DatabaseSession) -> None:
             values = rows.account_values(account)
             await session.rows("add_account", **values, created_at=rows.ms(account.created_at))
-            await session.rows("add_key", **rows.key_values(key), digest=digest)
+            await session.rows("add_key", **key_rows.key_values(key), digest=key_rows.stored_digest(key, digest))
             await append_audit(session, audit)
 
         await self._engine.transact(work)
@@ -90,20 +90,21 @@ class SqlAccounts:
 
     async def find_caller(self, digest: bytes) -> Caller | None:
         """Return the caller whom an API key identifies; for an ended key too, with `ends_at`."""
-        return next((rows.caller(row) for row in await self._engine.read("caller", digest=digest)), None)
+        found = await self._engine.read("caller", digest=digest, restricted=key_rows.restricted_digest(digest))
+        return next(map(key_rows.caller, found), None)
 
     async def add_key(self, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
         """Add an API key to an account."""
 
         async def work(session: DatabaseSession) -> None:
-            await session.rows("add_key", **rows.key_values(key), digest=digest)
+            await session.rows("add_key", **key_rows.key_values(key), digest=key_rows.stored_digest(key, digest))
             await append_audit(session, audit)
 
         await self._engine.transact(work)
 
     async def keys(self, account_id: str) -> list[ApiKey]:
         """Return an account's API keys, the oldest first, ended ones too."""
-        return [rows.key(row) for row in await self._engine.read("keys", account_id=account_id)]
+        return [key_rows.key(row) for row in await self._engine.read("keys", account_id=account_id)]
 
     async def end_key(self, account_id: str, key_id: str, at: datetime, audit: AuditRow) -> bool:
         """End a key at a time; return false where the account has no such key."""

@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 from msgspec.structs import replace
 
-from letterhead.adapters.storage import rows
+from letterhead.adapters.storage import key_rows, rows
 from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.engine import DatabaseRow, Engine, SqlValue
 from letterhead.adapters.storage.engine import DatabaseSession as Transaction
@@ -99,7 +99,7 @@ class SqlSessions:
                 scope = SCOPES[MemberRole(found[0]["role"])]
             await transaction.rows(
                 "add_session",
-                digest=digest,
+                digest=key_rows.stored_digest(session.caller, digest) if session.caller else digest,
                 account_id=session.caller.account_id if session.caller else None,
                 key_id=session.caller.key_id if session.caller and not session.mark else None,
                 mark=session.mark,
@@ -115,7 +115,7 @@ class SqlSessions:
 
     async def session(self, digest: bytes) -> Session | None:
         """Return a session by its token's digest, with its key's scope and its account's limits as they are now."""
-        for row in await self._engine.read("session", digest=digest):
+        for row in await self._engine.read("session", digest=digest, restricted=key_rows.restricted_digest(digest)):
             return Session(
                 caller=_caller(row),
                 mark=row["mark"],
@@ -128,7 +128,7 @@ class SqlSessions:
 
     async def end_session(self, digest: bytes) -> None:
         """End one session."""
-        await self._engine.write("end_session", digest=digest)
+        await self._engine.write("end_session", digest=digest, restricted=key_rows.restricted_digest(digest))
 
     async def end_sessions(self, account_id: str | None) -> None:
         """End all sessions of an account; with None, all of the operator."""
@@ -224,7 +224,7 @@ def _caller(row: DatabaseRow) -> Caller | None:
     if row["account_id"] is None:
         return None
     if row["id"] is not None:
-        return rows.caller(row)
+        return key_rows.caller(row)
     return Caller(
         account_id=row["account_id"],
         key_id=bytes(row["mark"]).decode(),

@@ -22,7 +22,12 @@ from letterhead.errors import Fault
 log = structlog.get_logger()
 
 # The statements that make lists; what decides about writes, and private keys, are read from the primary.
-FROM_REPLICA: Final = frozenset({"domains", "domain_versions", "last_checks", "account_domains", "events_of_account"})
+FROM_REPLICA: Final = frozenset(
+    {
+        "domains", "domain_versions", "last_checks", "account_domains", "events_of_account",
+        "domains_within", "domain_versions_within", "events_within",
+    }
+)  # fmt: skip
 WRITTEN: Final = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint AS position"
 REPLAYED: Final = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
 LAG_SECONDS: Final = 0.05  # that a list waits for the replica to follow

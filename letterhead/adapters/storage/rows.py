@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.adapters.storage.engine import DatabaseRow, SqlValue, storable
-from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope
+from letterhead.core.accounts.accounts import Account
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import (
     Domain,
@@ -113,43 +113,6 @@ def account(row: DatabaseRow) -> Account:
         limits=limits(row),
         created_at=time(row["created_at"]),
         reminders=bool(row["reminders"]),
-    )
-
-
-def key_values(key: ApiKey) -> Values:
-    """Return the columns of an API key, without its digest."""
-    times: Values = {
-        "created_at": ms(key.created_at),
-        "last_used_at": maybe_ms(key.last_used_at),
-        "ends_at": maybe_ms(key.ends_at),
-    }
-    return msgspec.structs.asdict(key) | {"scope": key.scope.value} | times
-
-
-def key(row: DatabaseRow) -> ApiKey:
-    """Read an API key."""
-    return ApiKey(
-        id=row["id"],
-        account_id=row["account_id"],
-        name=row["name"],
-        key_type=row["key_type"],
-        scope=Scope(row["scope"]),
-        masked=row["masked"],
-        environment_id=row["environment_id"],
-        created_at=time(row["created_at"]),
-        last_used_at=maybe_time(row["last_used_at"]),
-        ends_at=maybe_time(row["ends_at"]),
-    )
-
-
-def caller(row: DatabaseRow) -> Caller:
-    """Read the owner of an API key."""
-    return Caller(
-        account_id=row["account_id"],
-        key_id=row["id"],
-        scope=Scope(row["scope"]),
-        limits=limits(row),
-        ends_at=maybe_time(row["ends_at"]),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from letterhead.adapters.storage import schema
 from letterhead.adapters.storage.account_imports import SqlAccountImports
 from letterhead.adapters.storage.accounts import SqlAccounts
+from letterhead.adapters.storage.bound_domains import SqlBoundDomains
 from letterhead.adapters.storage.dns_credentials import SqlDnsCredentials
 from letterhead.adapters.storage.dns_plans import SqlDnsPlans
 from letterhead.adapters.storage.domains import SqlDomains
@@ -37,6 +38,7 @@ class SqlStore(
     SqlAccountImports,
     SqlAccounts,
     SqlDomains,
+    SqlBoundDomains,
     SqlProfiles,
     SqlDnsCredentials,
     SqlDnsPlans,
@@ -56,6 +58,7 @@ class SqlStore(
         SqlAccountImports.__init__(self, engine)
         SqlAccounts.__init__(self, engine)
         SqlDomains.__init__(self, engine)
+        SqlBoundDomains.__init__(self, engine)
         SqlProfiles.__init__(self, engine)
         SqlDnsCredentials.__init__(self, engine)
         SqlDnsPlans.__init__(self, engine)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.names.host_names import LABELS
 from letterhead.errors import Fault, Kind
@@ -73,7 +74,10 @@ def is_reachable_url(url: str) -> bool:
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One API key without its secret; `masked` is what a person recognises it by."""
+    """One API key without its secret; `masked` is what a person recognises it by.
+
+    With a `binding` it is held to some domains of the account, with `networks` (CIDR) to where it comes from.
+    """
 
     id: str
     account_id: str
@@ -85,22 +89,34 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_used_at: datetime | None = None
     ends_at: datetime | None = None
+    binding: DomainBinding | None = None
+    networks: tuple[str, ...] = ()
 
 
 def is_last_full_key(keys: Iterable[ApiKey], key_id: str) -> bool:
     """Tell whether a key alone has the scope full without an end: after it nobody could make another one."""
-    full = [key.id for key in keys if key.scope is Scope.FULL and key.ends_at is None]
+    full = [key.id for key in keys if key.scope is Scope.FULL and key.ends_at is None and key.binding is None]
     return full == [key_id]
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """The sender of a request: the account behind a valid key, and what it may use."""
+    """The sender of a request: the account behind a valid key, and what it may use.
+
+    None as `binding` is the whole account, no `networks` are all addresses.
+    """
 
     account_id: str
     key_id: str
     scope: Scope
     limits: Limits
     ends_at: datetime | None = None
+    binding: DomainBinding | None = None
+    networks: tuple[str, ...] = ()
+
+    @property
+    def may_manage(self) -> bool:
+        """Return whether the whole account is open to it: other keys, and everybody's sessions."""
+        return self.scope is Scope.FULL and self.binding is None
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

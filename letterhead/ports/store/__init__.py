@@ -1,13 +1,15 @@
 """Storage, as narrow protocols: an operation names those that it needs.
 
-`accounts`, `account_imports`, `domains`, `profiles`, `dns_credentials`, `dns_plans`, `leases`, `members`, `reminders`,
-`webhooks`, `sessions`, `monitoring`, `secrets`, `retention`; and `tables`, all rows as they are stored.
+`accounts`, `account_imports`, `domains`, `bound_domains`, `profiles`, `dns_credentials`, `dns_plans`, `leases`,
+`members`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`; and `tables`, all rows as they are
+stored.
 """
 
 from typing import Protocol
 
 from letterhead.ports.store.account_imports import AccountImportStore
 from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.bound_domains import BoundDomainStore
 from letterhead.ports.store.dns_credentials import DnsCredentialStore
 from letterhead.ports.store.dns_plans import DnsPlanStore
 from letterhead.ports.store.domains import DomainStore
@@ -26,6 +28,7 @@ class Store(
     AccountImportStore,
     AccountStore,
     DomainStore,
+    BoundDomainStore,
     ProfileStore,
     DnsCredentialStore,
     DnsPlanStore,

@@ -1,18 +1,21 @@
 """Pages of an account: its API keys, its usage, its reminders, and the credentials of DNS hosts that it keeps."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope, is_last_full_key, is_reachable_address
 from letterhead.core.accounts.quotas import resets_at
-from letterhead.operations import account_address, accounts, audit, dns_credentials
+from letterhead.errors import Fault, Kind
+from letterhead.operations import account_address, accounts, audit, dns_credentials, key_requests
 from letterhead.operations.accounts import NewApiKey
+from letterhead.operations.key_requests import KeyBounds
+from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.confirmation import ConfirmationPage, ask, is_confirmed
-from letterhead.web.pages.responses import HOME, page_response, redirect
+from letterhead.web.pages.responses import HOME, page_fault, page_response, redirect
 
 KEYS, USAGE = f"{HOME}/keys", f"{HOME}/account"
 SCOPES = {scope.value: scope for scope in Scope}
@@ -26,25 +29,49 @@ async def keys(context: RequestContext) -> Response:
     return await _show_keys(context)
 
 
-async def _show_keys(context: RequestContext, made: NewApiKey | None = None) -> Response:
+async def _show_keys(context: RequestContext, made: NewApiKey | None = None, fault: Fault | None = None) -> Response:
     listed = await accounts.list_keys(context.deps, context.account_id)
     last = next((each.id for each in listed if is_last_full_key(listed, each.id)), None)
     now = context.deps.now()
-    return page_response(context, "keys.html", keys=list(reversed(listed)), made=made, now=now, last_full=last)
+    return page_response(
+        context,
+        "keys.html",
+        errors.status_of(fault.kind) if fault else 200,
+        keys=list(reversed(listed)),
+        made=made,
+        now=now,
+        last_full=last,
+        fault=fault,
+        typed=context.form if fault else {},
+    )
 
 
 async def make_key(context: RequestContext) -> Response:
     """Make an API key and show its text, this once."""
-    made = await accounts.make_key(
-        context.deps,
-        context.account_id,
-        context.actor,
-        accounts.NewKeyRequest(
-            name=context.form.get("name", "").strip()[:200] or context.state.templates.texts("keys.unnamed"),
-            scope=SCOPES.get(context.form.get("scope", ""), Scope.READ),
-        ),
+    request = accounts.NewKeyRequest(
+        name=context.form.get("name", "").strip()[:200] or context.state.templates.texts("keys.unnamed"),
+        scope=SCOPES.get(context.form.get("scope", ""), Scope.READ),
     )
-    return await _show_keys(context, made)
+    try:
+        checked = key_requests.check_request(context.deps, request, _bounds(context), context.caller)
+    except Fault as fault:
+        return await _show_keys(context, fault=fault)
+    return await _show_keys(context, await accounts.make_key(context.deps, context.account_id, context.actor, checked))
+
+
+def _bounds(context: RequestContext) -> KeyBounds:
+    """Return what the form holds a new key to; Fault `parameter-invalid` for a day that is none."""
+    form, until = context.form, context.form.get("until", "").strip()
+    try:
+        ends_at = datetime.fromisoformat(until).replace(tzinfo=UTC) + timedelta(days=1) if until else None
+    except (ValueError, OverflowError) as bad:
+        raise page_fault(context, Kind.PARAMETER_INVALID, "day") from bad
+    return KeyBounds(
+        domains=tuple(form.get("domains", "").replace(",", " ").split()),
+        covers_below="below" in form,
+        networks=tuple(form.get("networks", "").replace(",", " ").split()),
+        ends_at=ends_at,
+    )
 
 
 async def ask_end_key(context: RequestContext) -> Response:
@@ -139,7 +166,7 @@ async def delete_credential(context: RequestContext) -> Response:
 
 async def ask_sign_out(context: RequestContext) -> Response:
     """Ask before every session is ended."""
-    name = "confirm.sessions_all" if context.may(Scope.FULL) else "confirm.sessions_own"
+    name = "confirm.sessions_all" if context.caller.may_manage else "confirm.sessions_own"
     return ask(
         context,
         ConfirmationPage(
@@ -176,7 +203,7 @@ PAGES = (
     Endpoint(method="POST", path=CREDENTIAL, serve=change_credential, access=Access.WRITE),
     Endpoint(method="GET", path=f"{CREDENTIAL}/delete", serve=ask_delete_credential, access=Access.WRITE),
     Endpoint(method="POST", path=f"{CREDENTIAL}/delete", serve=delete_credential, access=Access.WRITE),
-    Endpoint(method="GET", path=f"{USAGE}/sign-out", serve=ask_sign_out, access=Access.READ),
+    Endpoint(method="GET", path=f"{USAGE}/sign-out", serve=ask_sign_out, access=Access.READ, for_bound=True),
     Endpoint(method="POST", path=f"{USAGE}/reminders", serve=change_reminders, access=Access.WRITE),
     Endpoint(method="POST", path=f"{USAGE}/address", serve=ask_for_address, access=Access.FULL),
 )

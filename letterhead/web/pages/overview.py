@@ -45,7 +45,8 @@ async def _show_overview(
     )
     shown = await overviews.show_account(context.deps, context.account_id, page)
     listed, counts = shown.listed, shown.counts
-    email = (await accounts.find_account(context.deps, context.account_id)).email
+    is_bound = context.caller.binding is not None  # to some domains: the account's address is none of its business
+    email = "" if is_bound else (await accounts.find_account(context.deps, context.account_id)).email
     return page_response(
         context,
         "overview.html",
@@ -63,7 +64,7 @@ async def _show_overview(
         here=_new_address_builder(page, search),
         outage=shown.is_resolver_outage,
         email=email,
-        reachable=is_reachable_address(email),
+        reachable=is_bound or is_reachable_address(email),
         after=page.after,
         fault=fault,
         typed=typed,
@@ -136,6 +137,6 @@ async def add(context: RequestContext) -> Response:
 
 
 PAGES = (
-    Endpoint(method="GET", path=HOME, serve=overview, access=Access.READ),
-    Endpoint(method="POST", path=f"{HOME}/domains", serve=add, access=Access.WRITE),
+    Endpoint(method="GET", path=HOME, serve=overview, access=Access.READ, for_bound=True),
+    Endpoint(method="POST", path=f"{HOME}/domains", serve=add, access=Access.WRITE, for_bound=True),
 )

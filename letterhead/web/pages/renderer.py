@@ -6,8 +6,9 @@ from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.errors import Fault, Kind
-from letterhead.operations import sessions
+from letterhead.operations import accounts, sessions
 from letterhead.web import errors, request_body
+from letterhead.web.auth import client_address
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access
 from letterhead.web.pages.responses import FORM, SESSION, page_fault, page_response, read_cookie, redirect
@@ -45,6 +46,11 @@ class PageRenderer:
             return  # the operator's token was changed
         if session.caller is not None and session.mark and context.deps.sign_in is None:
             return  # signed in by a provider that is not set any more
+        if session.caller is not None:
+            try:
+                accounts.check_caller(context.deps, session.caller, client_address(context.request))
+            except Fault:  # the page of somebody who is not signed in
+                return
         context.session, context.form_seed = session, token
         context.signed_in, context.is_operator = session.caller, session.caller is None
         context.log.account_id = session.caller.account_id if session.caller else None

@@ -9,6 +9,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, sessions
 from letterhead.web import errors
 from letterhead.web.access import JsonRenderer
+from letterhead.web.auth import client_address
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.responses import (
@@ -72,7 +73,7 @@ async def sign_in(context: RequestContext) -> Response:
         if is_operator:
             token = await sessions.sign_in_operator(context.deps, key, context.actor)
         else:
-            caller = await accounts.caller_of(context.deps, key)
+            caller = await accounts.caller_of(context.deps, key, client_address(context.request))
             context.state.rates.take(caller)
             token = await sessions.sign_in(context.deps, caller, context.actor)
     except Fault as fault:

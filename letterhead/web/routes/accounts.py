@@ -7,10 +7,10 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits, pending_allowed, resets_at
 from letterhead.errors import Fault, Kind
 from letterhead.operations import account_address, account_closure, account_work, accounts, audit
-from letterhead.web import schemas, serialize
+from letterhead.web import schemas, schemas_keys, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
-from letterhead.web.routes.keys import make_key_for
+from letterhead.web.routes.keys import REQUEST, make_key_for
 from letterhead.web.schemas_operator import (
     AccountCloseQuery,
     AccountWorkOut,
@@ -230,7 +230,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST", path="/accounts/{accountId}/keys", serve=make_key, access=Access.OPERATOR,
-        topic="Accounts (operator)", answer=schemas.MadeKey, body=schemas.NewKey, faults=(Kind.NOT_FOUND,),
+        topic="Accounts (operator)", answer=schemas_keys.MadeKey, body=schemas_keys.NewKey,
+        faults=(Kind.NOT_FOUND, *REQUEST),
     ),
     Endpoint(
         method="GET", path="/audit", serve=list_audit, access=Access.OPERATOR, topic="Accounts (operator)",

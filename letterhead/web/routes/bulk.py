@@ -109,12 +109,13 @@ def _checked(context: RequestContext, sender: str, result: CheckedDomain | Fault
 
 ENDPOINTS = (
     Endpoint(
-        method="POST", path="/domains/bulk", serve=add_domains, access=Access.WRITE, topic="Sender domains",
-        answer=schemas_records.AddedDomains, body=schemas_records.NewDomains,
+        method="POST", path="/domains/bulk", serve=add_domains, access=Access.WRITE, for_bound=True,
+        topic="Sender domains", answer=schemas_records.AddedDomains, body=schemas_records.NewDomains,
         faults=(Kind.DOMAIN_REQUIRED,),
     ),
     Endpoint(
-        method="POST", path="/domains/check", serve=check_domains, access=Access.WRITE, topic="Sender domains",
-        answer=schemas_records.CheckedDomains, body=schemas_records.DomainNames, faults=PROVIDER,
+        method="POST", path="/domains/check", serve=check_domains, access=Access.WRITE, for_bound=True,
+        topic="Sender domains", answer=schemas_records.CheckedDomains, body=schemas_records.DomainNames,
+        faults=PROVIDER,
     ),
 )  # fmt: skip

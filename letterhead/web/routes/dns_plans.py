@@ -148,7 +148,7 @@ HOST = (Kind.NOT_FOUND, Kind.PARAMETER_INVALID, Kind.CONFLICT, Kind.DNS_HOST_REF
 
 ENDPOINTS = (
     Endpoint(
-        method="GET", path="/dns-hosts", serve=list_dns_hosts, access=Access.READ, topic=TOPIC,
+        method="GET", path="/dns-hosts", serve=list_dns_hosts, access=Access.READ, for_bound=True, topic=TOPIC,
         answer=schemas.DnsHosts,
     ),
     Endpoint(

@@ -49,7 +49,8 @@ async def list_domains(context: RequestContext) -> Response:
 async def list_all(context: RequestContext) -> Response:
     """Respond with the whole list, encoded anew only where a domain changed since the last time."""
     secret, lists = _may_see_keys(context), context.state.lists
-    cached = None if secret else lists.get(context.account_id)
+    is_account = context.caller.binding is None  # the cache has one list for each account, of all its domains
+    cached = lists.get(context.account_id) if is_account and not secret else None
     if cached is not None or "if-none-match" in context.request.headers:
         versions = await domains.list_versions(context.deps, context.account_id)
         is_current = cached is not None and cached.versions == versions
@@ -70,7 +71,7 @@ async def list_all(context: RequestContext) -> Response:
     versions = [(each.id, each.version) for each in listed]
     tag = _tag_of(context, versions)
     response = Response(body, headers=etags.headers(tag, secret=secret), media_type=JSON)
-    if not secret:
+    if is_account and not secret:
         lists.keep(context.account_id, CachedList(versions, tag, response))
     return response
 
@@ -315,16 +316,16 @@ NAMES = tuple(kind for kind in Kind if kind.startswith("domain-"))
 
 ENDPOINTS = (
     Endpoint(
-        method="GET", path="/domains", serve=list_domains, access=Access.READ, topic="Sender domains",
+        method="GET", path="/domains", serve=list_domains, access=Access.READ, for_bound=True, topic="Sender domains",
         answer=list[schemas.SenderDomain], query=schemas.DomainsQuery, headers=("If-None-Match",), statuses=(304,),
         faults=(Kind.PARAMETER_INVALID, *PROVIDER),
     ),
     Endpoint(
-        method="POST", path="/domains", serve=add_domain, access=Access.WRITE, topic="Sender domains",
+        method="POST", path="/domains", serve=add_domain, access=Access.WRITE, for_bound=True, topic="Sender domains",
         answer=list[schemas.SenderDomain], body=schemas.NewDomain, headers=("Idempotency-Key",),
         faults=(
             *NAMES, Kind.SELECTOR_INVALID, Kind.MAIL_FROM_INVALID, Kind.KEY_INVALID, Kind.PARAMETER_INVALID,
-            Kind.USAGE_LIMIT_EXCEEDED, Kind.SELECTOR_USED, Kind.IDEMPOTENCY_KEY_REUSED,
+            Kind.USAGE_LIMIT_EXCEEDED, Kind.SELECTOR_USED, Kind.IDEMPOTENCY_KEY_REUSED, Kind.KEY_BOUND,
         ),
     ),
     Endpoint(

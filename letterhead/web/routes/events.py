@@ -48,11 +48,11 @@ async def show_event(context: RequestContext) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        method="GET", path="/events", serve=list_events, access=Access.READ, topic="Events",
+        method="GET", path="/events", serve=list_events, access=Access.READ, for_bound=True, topic="Events",
         answer=list[schemas_events.EventOut], query=schemas_events.EventsQuery, faults=(Kind.PARAMETER_INVALID,),
     ),
     Endpoint(
-        method="GET", path="/events/{eventId}", serve=show_event, access=Access.READ, topic="Events",
+        method="GET", path="/events/{eventId}", serve=show_event, access=Access.READ, for_bound=True, topic="Events",
         answer=schemas_events.EventDetail, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(

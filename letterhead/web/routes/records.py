@@ -52,7 +52,7 @@ ENDPOINTS = (
         answer=schemas_records.ExportedRecords, query=schemas_records.RecordsQuery, faults=FAULTS, text_types=TEXTS,
     ),
     Endpoint(
-        method="GET", path="/domains/records", serve=export_records, access=Access.READ, topic=TOPIC,
+        method="GET", path="/domains/records", serve=export_records, access=Access.READ, for_bound=True, topic=TOPIC,
         answer=schemas_records.ExportedRecords, query=schemas_records.AllRecordsQuery, faults=FAULTS, text_types=TEXTS,
     ),
 )  # fmt: skip

@@ -100,28 +100,29 @@ DELETE FROM used_selectors WHERE account_id = :account_id RETURNING selector;
 -- Forget whose the selectors at names that an account held were: they prove nothing for anybody, for ever.
 UPDATE held_selectors SET account_id = NULL WHERE account_id = :account_id RETURNING selector;
 
--- name: caller(digest)
--- Return the owner, scope and limits of the API key with this digest.
-SELECT k.account_id, k.id, k.scope, k.ends_at, a.domains_limit, a.requests_limit, a.pending_limit
+-- name: caller(digest, restricted)
+-- Return the owner, scope and limits of the API key with this digest; a restricted key is stored under the other one.
+SELECT k.account_id, k.id, k.scope, k.ends_at, k.binding, k.networks, a.domains_limit, a.requests_limit, a.pending_limit
 FROM api_keys AS k JOIN accounts AS a ON a.id = k.account_id
-WHERE k.digest = :digest;
+WHERE k.digest IN (:digest, :restricted);
 
--- name: add_key(id, account_id, digest, name, key_type, scope, masked, environment_id, created_at, last_used_at, ends_at)
+-- name: add_key(id, account_id, digest, name, key_type, scope, masked, environment_id, created_at, last_used_at, ends_at, binding, networks)
 -- Add an API key to an account.
 INSERT INTO api_keys (id, account_id, digest, name, key_type, scope, masked, environment_id, created_at, last_used_at,
-                      ends_at)
+                      ends_at, binding, networks)
 VALUES (:id, :account_id, :digest, :name, :key_type, :scope, :masked, :environment_id, :created_at, :last_used_at,
-        :ends_at)
+        :ends_at, :binding, :networks)
 RETURNING id;
 
 -- name: keys(account_id)
 -- Return an account's API keys, the oldest first, ended ones too.
-SELECT id, account_id, name, key_type, scope, masked, environment_id, created_at, last_used_at, ends_at
+SELECT id, account_id, name, key_type, scope, masked, environment_id, created_at, last_used_at, ends_at, binding, networks
 FROM api_keys WHERE account_id = :account_id ORDER BY created_at, id;
 
 -- name: end_key(account_id, id, at)
--- End an API key at a time.
-UPDATE api_keys SET ends_at = :at WHERE id = :id AND account_id = :account_id RETURNING id;
+-- End an API key at a time, unless it ends before.
+UPDATE api_keys SET ends_at = CASE WHEN ends_at < :at THEN ends_at ELSE :at END
+WHERE id = :id AND account_id = :account_id RETURNING id;
 
 -- name: set_key_last_used(id, at)
 -- Set when an API key was last used.

@@ -13,6 +13,51 @@ WHERE account_id = :account_id AND sender > :after
 ORDER BY sender
 LIMIT :limit;
 
+-- name: domains_within(account_id, names, below, after, status, not_status, contains, problem, limit)
+-- Return a page as `domains` does of those that have one of these names or, where `below` is 1, lie below one.
+-- Those below are found in a pass over the account's names; those named by the index, and where `below` is 0 alone.
+SELECT life FROM domains
+WHERE id IN (
+    SELECT id FROM domains WHERE account_id = :account_id AND sender > :after AND sender
+        /*sqlite IN (SELECT value FROM json_each(:names)) */
+        /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:names AS JSON)))) */
+    UNION ALL
+    SELECT d.id FROM domains AS d WHERE :below = 1 AND d.account_id = :account_id AND d.sender > :after AND EXISTS (
+        SELECT 1 FROM
+            /*sqlite (SELECT '.' || value AS ending FROM json_each(:names)) AS n
+        WHERE substr(d.sender, -length(n.ending)) = n.ending */
+            /*postgresql (SELECT '.' || json_array_elements_text(CAST(:names AS JSON)) AS ending) AS n
+        WHERE right(d.sender, length(n.ending)) = n.ending */
+    )
+)
+  AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+  AND (CAST(:not_status AS TEXT) IS NULL OR status <> :not_status)
+  AND (CAST(:contains AS TEXT) IS NULL OR replace(sender, :contains, '') <> sender)
+  AND (CAST(:problem AS TEXT) IS NULL OR EXISTS (
+    SELECT 1 FROM checkups WHERE domain_id = domains.id
+      AND /*sqlite instr(body, :problem) */ /*postgresql strpos(body, :problem) */ > 0
+  ))
+ORDER BY sender
+LIMIT :limit;
+
+-- name: domain_versions_within(account_id, names, below, after)
+-- Return the version of each domain as `domain_versions` does, of those that `domains_within` lists.
+SELECT id, version FROM domains
+WHERE id IN (
+    SELECT id FROM domains WHERE account_id = :account_id AND sender > :after AND sender
+        /*sqlite IN (SELECT value FROM json_each(:names)) */
+        /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:names AS JSON)))) */
+    UNION ALL
+    SELECT d.id FROM domains AS d WHERE :below = 1 AND d.account_id = :account_id AND d.sender > :after AND EXISTS (
+        SELECT 1 FROM
+            /*sqlite (SELECT '.' || value AS ending FROM json_each(:names)) AS n
+        WHERE substr(d.sender, -length(n.ending)) = n.ending */
+            /*postgresql (SELECT '.' || json_array_elements_text(CAST(:names AS JSON)) AS ending) AS n
+        WHERE right(d.sender, length(n.ending)) = n.ending */
+    )
+)
+ORDER BY sender;
+
 -- name: domain_versions(account_id)
 -- Return the version of each domain of an account: the same rows as `domains`, without their content.
 SELECT id, version FROM domains WHERE account_id = :account_id ORDER BY sender;
@@ -144,6 +189,20 @@ UNION ALL
 SELECT d.id, d.sender, d.life, s.selector, s.sealed
 FROM listed AS d JOIN spare_keys AS s ON s.domain_id = d.id
 ORDER BY 2;
+
+-- name: sealed_keys_of(domain_ids)
+-- Return all private keys of some domains.
+SELECT k.domain_id,
+    COALESCE(k.selector,
+    /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) AS selector,
+    k.sealed
+FROM domain_keys AS k JOIN domains AS d ON d.id = k.domain_id
+WHERE k.domain_id /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */
+UNION ALL
+SELECT s.domain_id, s.selector, s.sealed FROM spare_keys AS s
+WHERE s.domain_id /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */;
 
 -- name: add_spare_key(domain_id, selector, sealed)
 -- Add a private key of a domain that does not sign: the next one, the previous one or the Ed25519 key.
@@ -309,6 +368,21 @@ ORDER BY id LIMIT :limit;
 -- Return a page of the events of a domain, the oldest first.
 SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
 WHERE domain_id = :domain_id AND account_id = :account_id AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: events_within(account_id, names, below, sender, after, limit)
+-- Return a page as `events_of_account` does of the events of these names and, where `below` is 1, of those below them.
+SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
+WHERE account_id = :account_id AND id > :after AND (CAST(:sender AS TEXT) IS NULL OR sender = :sender)
+  AND EXISTS (
+    SELECT 1 FROM
+        /*sqlite (SELECT value AS name FROM json_each(:names)) AS n
+    WHERE events.sender = n.name
+       OR (:below = 1 AND substr(events.sender, -length(n.name) - 1) = '.' || n.name) */
+        /*postgresql (SELECT json_array_elements_text(CAST(:names AS JSON)) AS name) AS n
+    WHERE events.sender = n.name
+       OR (:below = 1 AND right(events.sender, length(n.name) + 1) = '.' || n.name) */
+  )
+ORDER BY id LIMIT :limit;
 
 -- name: event(account_id, id)
 -- Return one of an account's events.

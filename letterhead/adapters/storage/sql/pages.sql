@@ -48,16 +48,18 @@ RETURNING digest;
 -- Delete the sessions that ended before a time.
 DELETE FROM sessions WHERE ends_at < :before RETURNING digest;
 
--- name: session(digest)
+-- name: session(digest, restricted)
 -- Return a session by the digest of its token, with its key and its account's limits as they are now.
+-- The session of a restricted key is stored under the other digest.
 SELECT s.account_id, s.key_id AS id, s.mark, s.scope AS own_scope, s.member_id, s.person, s.created_at,
-    s.ends_at AS session_ends_at, k.scope, k.ends_at, a.domains_limit, a.requests_limit, a.pending_limit
+    s.ends_at AS session_ends_at, k.scope, k.ends_at, k.binding, k.networks,
+    a.domains_limit, a.requests_limit, a.pending_limit
 FROM sessions AS s LEFT JOIN api_keys AS k ON k.id = s.key_id LEFT JOIN accounts AS a ON a.id = s.account_id
-WHERE s.digest = :digest;
+WHERE s.digest IN (:digest, :restricted);
 
--- name: end_session(digest)
+-- name: end_session(digest, restricted)
 -- Delete one session.
-DELETE FROM sessions WHERE digest = :digest RETURNING digest;
+DELETE FROM sessions WHERE digest IN (:digest, :restricted) RETURNING digest;
 
 -- name: end_sessions(account_id)
 -- Delete all sessions of an account.
