@@ -137,6 +137,7 @@ def test_defaults_work(folder: Path) -> None:
         dkim_zone=None,
         dkim_zone_server=None,
         dkim_zone_tsig=None,
+        covers_subdomains=True,
         ed25519=False,
         domain_connect_provider=None,
         domain_connect_service="mail",

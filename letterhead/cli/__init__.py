@@ -34,6 +34,7 @@ Clients of the HTTP API:
 - `acceptance`: findings that are accepted.
 - `domain_settings`: what an account sets of a domain.
 - `domain_checks`: checks of one's own domains; `wait`: waits until one is ready; `apply`: a list kept in a file.
+- `subdomain_covers`: whether mail may be sent from a name below a domain.
 - `imports`: domains and keys from other programs and services.
 - `events`: the account's events.
 - `webhooks`: webhooks and their deliveries.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from cyclopts import App, Parameter
@@ -31,6 +31,15 @@ PendingLimit = Annotated[
     int | None, Parameter(name="--pending-claims", help="How many domains it may have that were never proven.")
 ]
 RequestLimit = Annotated[int | None, Parameter(name="--requests-per-month", help="How many requests it may make.")]
+CoversOfAccount = Annotated[
+    Literal["on", "off", "default"] | None,
+    Parameter(
+        name="--covers-subdomains",
+        help="Whether the keys of its new domains sign mail from the names below them too: on, off, or default: as "
+        "the installation says.",
+    ),
+]
+COVERS: Final = {"on": True, "off": False, "default": None}
 
 
 @app.command(name="list")
@@ -110,10 +119,13 @@ def limits(
     domains: DomainLimit = None,
     requests: RequestLimit = None,
     pending: PendingLimit = None,
+    covers_subdomains: CoversOfAccount = None,
     as_json: AsJson = False,
 ) -> Exit:
-    """Set what an account may use; what is not named stays as it is."""
-    body = {"limits": _limits(domains, requests, pending)}
+    """Set what an account may use, and what its new domains begin with; what is not named stays as it is."""
+    body: dict[str, object] = {"limits": _limits(domains, requests, pending)}
+    if covers_subdomains is not None:
+        body["coversSubdomains"] = COVERS[covers_subdomains]
     with Api(operator_token()) as api:
         answer = api.call("PATCH", path_of("accounts", account_id), body)
     return _show(answer, Output(as_json=as_json))
@@ -367,8 +379,8 @@ def _show(answer: bytes, output: Output) -> Exit:
     return Exit.OK
 
 
-def account(*, email: str | None = None, output: Output = TABLE) -> Exit:
-    """Show the account of your API key, or change its address.
+def account(*, email: str | None = None, covers_subdomains: CoversOfAccount = None, output: Output = TABLE) -> Exit:
+    """Show the account of your API key, or change its address, or what its new domains begin with.
 
     Parameters
     ----------
@@ -377,9 +389,13 @@ def account(*, email: str | None = None, output: Output = TABLE) -> Exit:
         Needs a key of the scope full.
     """
     with Api(account_key()) as api:
-        if email is None:
+        if email is None and covers_subdomains is None:
             return _show(api.call("GET", path_of("account")), output)
-        answer = api.call("PATCH", path_of("account"), {"email": email})
+        body: dict[str, object] = {} if email is None else {"email": email}
+        body |= {} if covers_subdomains is None else {"coversSubdomains": COVERS[covers_subdomains]}
+        answer = api.call("PATCH", path_of("account"), body)
+    if email is None:
+        return _show(answer, output)
     if output.form == "json":
         print(answer.decode())
     else:

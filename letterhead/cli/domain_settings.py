@@ -6,8 +6,10 @@ from letterhead.cli.keys import AsJson
 from letterhead.errors import Fault, Kind
 
 
-def set_domain(sender: str, /, *, note: str | None = None, as_json: AsJson = False) -> Exit:
-    """Set what the account keeps about a domain; what no option names stays as it is.
+def set_domain(
+    sender: str, /, *, note: str | None = None, covers_subdomains: bool | None = None, as_json: AsJson = False
+) -> Exit:
+    """Set what the account keeps about a domain, and whether it covers names below; the rest stays as it is.
 
     Parameters
     ----------
@@ -15,8 +17,10 @@ def set_domain(sender: str, /, *, note: str | None = None, as_json: AsJson = Fal
         The domain.
     note
         A note for whoever manages the account; an empty one removes it.
+    covers_subdomains
+        Let its key sign mail from the names below it too, or not.
     """
-    given = {"note": note}
+    given = {"note": note, "coversSubdomains": covers_subdomains}
     body = {name: value for name, value in given.items() if value is not None}
     if not body:
         raise Fault(

@@ -14,6 +14,7 @@ from letterhead.cli import (
     operator,
     proofs,
     records,
+    subdomain_covers,
     wait,
 )
 from letterhead.cli.client import Api, account_key, decode_json, domain_text, path_of, refuse_clear_text
@@ -48,6 +49,7 @@ app.command(acceptance.accept)
 app.command(acceptance.accepted)
 app.command(acceptance.unaccept)
 app.command(domain_settings.set_domain, name="set")
+app.command(subdomain_covers.can_send)
 
 
 WithPrivateKeys = Annotated[
@@ -57,6 +59,10 @@ WithPrivateKeys = Annotated[
         negative="",
         help="With --json: leave the private keys in the answer, where the API key may see them.",
     ),
+]
+CoversSubdomains = Annotated[
+    bool | None,
+    Parameter(help="Let its key sign mail from the names below it too, or not; unless given, as the account has it."),
 ]
 OfAccount = Annotated[
     str | None,
@@ -120,6 +126,7 @@ def add(
     accept_short_key: Annotated[bool, Parameter(negative="")] = False,
     delegated: Annotated[bool, Parameter(negative="")] = False,
     start: bool = True,
+    covers_subdomains: CoversSubdomains = None,
     zone_file: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
 ) -> Exit:
@@ -145,10 +152,10 @@ def add(
         Print the records as lines of a zone file.
     """
     pem = None if private_key is None else _read_pem(private_key)
-    mode = "delegated" if delegated else None
-    given = {"selector": selector, "mailFrom": mail_from, "privateKey": pem, "dkimMode": mode}
-    flags = {"acceptShortKey": accept_short_key or None, "startVerification": None if start else False}
-    body = {name: value for name, value in (given | flags).items() if value is not None}
+    given = {"selector": selector, "mailFrom": mail_from, "privateKey": pem, "coversSubdomains": covers_subdomains}
+    given |= {"acceptShortKey": accept_short_key or None, "startVerification": None if start else False}
+    given["dkimMode"] = "delegated" if delegated else None
+    body = {name: value for name, value in given.items() if value is not None}
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("domains"), {"sender": sender, **body})
         added = None if as_json else _find_domain(api, decode_json(answer), sender)

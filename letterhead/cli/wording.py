@@ -11,6 +11,8 @@ from collections.abc import Mapping
 _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/domains"): "letterhead domains list",
     ("POST", "/domains"): "letterhead domains add",
+    ("GET", "/can-send"): "letterhead domains can-send NAME",
+    ("GET", "/covers"): "letterhead export",
     ("GET", "/domains/records"): "letterhead domains records --all",
     ("POST", "/domains/bulk"): "letterhead apply",
     ("POST", "/domains/check"): "letterhead domains check --all",
@@ -138,6 +140,9 @@ _OPTIONS: Mapping[str, str] = {
     "emailDomains": "--email-domain",
     "groups": "--group",
     "role": "--role",
+    "coversSubdomains": "--covers-subdomains",
+    "from": "the name",
+    "dns": "--no-dns",
     "note": "--note",
     "after": "--after",
 }

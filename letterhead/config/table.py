@@ -78,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dkim_zone: str | None
     dkim_zone_server: HostPort | None
     dkim_zone_tsig: TsigKey | None
+    covers_subdomains: bool
     ed25519: bool
     domain_connect_provider: str | None
     domain_connect_service: str
@@ -437,6 +438,14 @@ TABLE = (
         "`openssl rand -base64 32` makes a secret.",
         secret=True,
         unset="customers publish every key themselves",
+    ),
+    Setting(
+        "COVERS_SUBDOMAINS",
+        "on",
+        values.read_truth,
+        "off",
+        "Whether the key of each new domain signs for the names below it too (docs/subdomains.md), unless its account "
+        "or the request says otherwise. Domains that are there keep what they have.",
     ),
     Setting(
         "ED25519",

@@ -6,7 +6,7 @@ Each module declares at its top which parts of `Deps` it needs, as a protocol.
   `sessions`, `openid_sign_in`, `members`, `sign_in_rules`, `sign_in_throttle`, `request_usage`, `audit`
 - domains: `domains`, `domain_settings`, `accepted_findings`, `sender_names`, `domain_keys`, `private_keys`,
   `key_pool`, `rotations`, `setup_links`, `apply_links`, `apply_returns`, `domain_connect_keys`, `events`, `overview`,
-  `record_exports`, `bulk`, `imports`
+  `record_exports`, `bulk`, `imports`, `subdomain_covers`
 - checks: `checks`, `check_log`, `claims`, `dns_questions`, `on_demand_checks`, `preflight`, `one_off_checks`,
   `proofs`
 - zones at DNS hosts: `dns_plans`, `hosted_zones`, `dns_credentials`, `record_upkeep`

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from letterhead.core.accounts import api_keys
@@ -58,12 +59,13 @@ class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What to change of an account; None leaves a value as it is."""
+    """What to change of an account; None leaves a value as it is, and UNSET that which may be None."""
 
     name: str | None = None
     email: str | None = None
     limits: Limits | None = None
     reminders: bool | None = None
+    covers_subdomains: bool | UnsetType | None = UNSET
 
 
 async def open_account(
@@ -144,6 +146,9 @@ async def change_account(deps: AccountNeeds, account_id: str, actor: Actor, upda
         email=account.email if update.email is None else parse_email(update.email),
         limits=account.limits if update.limits is None else update.limits,
         reminders=account.reminders if update.reminders is None else update.reminders,
+        covers_subdomains=(
+            account.covers_subdomains if isinstance(update.covers_subdomains, UnsetType) else update.covers_subdomains
+        ),
     )
     if not await deps.store.change_account(changed, audit_row(deps, actor, "account.change", account_id)):
         raise _no_account(account_id)

@@ -32,6 +32,7 @@ from letterhead.ports.store.domains import (
     NewClaim,
     SealedKeys,
 )
+from letterhead.ports.store.subdomain_covers import CoverClaims
 
 # What concerns no domain of an account, or a domain that was found through this store.
 OPEN: Final = frozenset(
@@ -43,7 +44,17 @@ OPEN: Final = frozenset(
 )  # fmt: skip
 # Those whose first argument is the id of a domain, which this store must have found.
 BY_DOMAIN_ID: Final = frozenset(
-    {"sealed_key", "check_sooner", "setup_links", "end_setup_link", "dns_plan", "dns_plans", "profile"}
+    {
+        "sealed_key",
+        "check_sooner",
+        "setup_links",
+        "end_setup_link",
+        "dns_plan",
+        "dns_plans",
+        "profile",
+        "covers_subdomains",
+        "set_covers_subdomains",
+    }
 )
 # Those whose first argument is a domain, which must be covered.
 BY_DOMAIN: Final = frozenset({"held_around", "is_selector_of_others", "confirm", "change_profile", "delete"})
@@ -107,6 +118,13 @@ class BoundStore:
         """Return a covered domain by its name."""
         found = await self._store.domain(account_id, sender) if self._binding.covers(sender) else None
         return None if found is None else self._keep([found])[0]
+
+    async def cover_claims(self, account_id: str, names: tuple[str, ...]) -> CoverClaims:
+        """Return the claims that decide on a covered name, the account's own as far as they are covered."""
+        if not self._binding.covers(names[0]):
+            return CoverClaims()
+        found = await self._store.cover_claims(account_id, names)
+        return structs.replace(found, own=tuple(each for each in found.own if self._binding.covers(each[0].sender)))
 
     async def domain_by_id(self, domain_id: str) -> Domain | None:
         """Return a covered domain by its id."""

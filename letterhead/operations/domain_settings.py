@@ -1,4 +1,4 @@
-"""What an account sets of a domain of its own: the note and the labels that it keeps about it."""
+"""What an account sets of a domain of its own: what it keeps about it, and whether it covers the names below it."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -21,6 +21,7 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What to change of a domain; what is unset stays as it is, and an empty note removes it."""
 
     note: str | UnsetType = UNSET
+    covers_subdomains: bool | UnsetType = UNSET
 
     def named(self) -> str:
         """Return the names of what is to change, for the audit."""
@@ -38,8 +39,13 @@ async def change_domain(
     def change(profile: DomainProfile) -> DomainProfile:
         return profile if isinstance(note, UnsetType) else replace(profile, note=note)
 
-    if named := settings.named():
-        row = audit_row(deps, actor, "domain.change", f"{domain.sender}: {named}")
-        if await deps.store.change_profile(domain, change, row) is None:
-            raise new_not_found(raw)
+    if not (named := settings.named()):
+        return domain
+    row = audit_row(deps, actor, "domain.change", f"{domain.sender}: {named}")
+    covers = settings.covers_subdomains
+    if not isinstance(covers, UnsetType) and not await deps.store.set_covers_subdomains(domain.id, covers, row):
+        raise new_not_found(raw)
+    keeps_more = named != "covers subdomains"
+    if keeps_more and await deps.store.change_profile(domain, change, row) is None:
+        raise new_not_found(raw)
     return domain

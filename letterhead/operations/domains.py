@@ -106,7 +106,8 @@ class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A new domain as somebody asks for it; nothing of it is validated yet.
 
     `delegated`: our own zone serves the keys, and the customer publishes two CNAMEs. `accept_short_key`: the private
-    key signs mail already, so it may have 1024 to 2047 bits.
+    key signs mail already, so it may have 1024 to 2047 bits. `covers_subdomains`: its key signs for the names below it;
+    None: as the account or the installation says.
     """
 
     sender: object
@@ -116,6 +117,7 @@ class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
     start: bool = True
     delegated: bool = False
     accept_short_key: bool = False
+    covers_subdomains: bool | None = None
 
     def digest(self, sender: str) -> bytes:
         """Digest the request, so that one Idempotency-Key is not taken for two requests."""
@@ -124,19 +126,23 @@ class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
             asked += "delegated"
         if self.accept_short_key:
             asked += "accept-short-key"
+        if self.covers_subdomains is not None:
+            asked += f"covers-subdomains {self.covers_subdomains}"
         return hashlib.sha256(asked.encode()).digest()
 
 
 class DomainView(msgspec.Struct, frozen=True, kw_only=True):
     """A domain with its last check and with what the customer must publish.
 
-    `profile` is what the account keeps about it: only for the account itself, and the operator.
+    `profile` is what the account keeps about it: only for the account itself, and the operator. `covers_subdomains`
+    says whether its key signs for the names below it.
     """
 
     domain: Domain
     plan: Plan
     last_check: CheckResult | None
     profile: DomainProfile = DomainProfile()
+    covers_subdomains: bool = False
 
 
 def plan_of(deps: PlanNeeds, domain: Domain) -> Plan:
@@ -209,9 +215,11 @@ async def show_domain(deps: DomainViewNeeds, account_id: str, raw: str) -> Domai
 
 
 async def view(deps: DomainViewNeeds, domain: Domain) -> DomainView:
-    """Load the last check of a domain and compute its plan."""
+    """Load the last check of a domain and whether it covers the names below it, and compute its plan."""
     checks = await list_last_checks(deps, [domain])
-    return DomainView(domain=domain, plan=plan_of(deps, domain), last_check=checks.get(domain.id))
+    covers = await deps.store.covers_subdomains(domain.id)
+    last_check = checks.get(domain.id)
+    return DomainView(domain=domain, plan=plan_of(deps, domain), last_check=last_check, covers_subdomains=covers)
 
 
 async def add_domain(
@@ -241,6 +249,7 @@ async def add_domain(
         mail_from=mail_from,
         delegation=delegation,
         start=request.start,
+        covers=request.covers_subdomains,
         second=None if delegation else new_second_key(deps),  # the customer publishes two CNAMEs and nothing else
     )
     claim = NewClaim(
@@ -269,6 +278,7 @@ class _DomainBuilder(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str | None
     delegation: KeyDelegation | None
     start: bool
+    covers: bool | None
     second: tuple[Ed25519Key, Secret] | None
 
     def __call__(self, key: PooledKey) -> DomainCreation:
@@ -299,6 +309,8 @@ class _DomainBuilder(msgspec.Struct, frozen=True, kw_only=True):
             second_key=seal_second_key(deps, domain, self.second),
             events=(created, *transition.events),
             effects=(Effect.PUBLISH,) if self.delegation else (),
+            covers=self.covers,
+            covers_unless_set=deps.policy.covers_subdomains,
         )
 
 

@@ -20,6 +20,7 @@ from letterhead.core.accounts.accounts import Caller, Scope, allows
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import HealthState
+from letterhead.core.names.domain_names import NameRules
 from letterhead.core.names.email_addresses import Mailbox, parse_path
 from letterhead.core.relay import dsn, submission
 from letterhead.core.relay import queue as mail_queue
@@ -32,6 +33,7 @@ from letterhead.operations.accounts import AccountNeeds
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.domain_keys import key_purpose
 from letterhead.operations.ids import new_id
+from letterhead.operations.subdomain_covers import decide_cover
 from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.relay import RelayDeps
@@ -45,6 +47,8 @@ log = structlog.get_logger()
 class RelayNeeds(AccountNeeds, Protocol):
     """What the relay needs besides `RelayDeps`."""
 
+    @property
+    def names(self) -> NameRules: ...
     @property
     def keyring(self) -> Keyring: ...
     @property
@@ -144,6 +148,7 @@ async def accept(
         account_id=caller.account_id,
         key_id=caller.key_id,
         author=domain.sender,
+        from_domain=author.domain,
         sender=given.sender,
         reports_to=await _report_address(deps, caller.account_id, given.sender, author),
         recipients=given.recipients,
@@ -188,12 +193,20 @@ def check_room(relaying: RelayDeps, account_id: str, octets: int = 0) -> None:
 
 
 async def _sending_domain(deps: RelayNeeds, account_id: str, name: str, field: str) -> Domain:
-    """Return the account's domain that mail may be sent from now; `SubmissionRefused` with the reason and the fix."""
+    """Return the account's domain that signs mail from a name now; `SubmissionRefused` with the reason and the fix.
+
+    It is the name itself or, where that is no verified domain of the account, one above it that covers it.
+    """
     domain = await deps.store.domain(account_id, name)
     if domain is not None and lifecycle.may_send(domain, deps.now()):
         return domain
-    page = deps.policy.public_url
-    if domain is None:  # whether another account has it is not disclosed
+    cover = await decide_cover(deps, account_id, name)
+    if cover.decision.is_covered and cover.signer is not None:
+        return cover.signer
+    page, decided = deps.policy.public_url, cover.decision
+    if domain is None and decided.own is not None:
+        detail, fix = f"The {field} domain {name} may not send mail: {decided.why}", decided.fix
+    elif domain is None:  # whether another account has it is not disclosed
         detail = f"The {field} domain {name} is not among the sender domains of this account."
         fix = f"Add it, publish its records, and send again: letterhead domains add {name} (or {page})"
     else:
@@ -242,16 +255,16 @@ async def hand_over(deps: RelayNeeds, relaying: RelayDeps, queued: QueuedMessage
     content = await relaying.queue.content(envelope.id)
     if content is None:
         return RelayAttempt(outcome=RelayOutcome.SENT)
-    domain = await deps.store.domain(envelope.account_id, envelope.author)
+    domain, why_none = await _signer_of(deps, envelope)
     replies: Mapping[str, RecipientReply]
     if domain is not None and lifecycle.may_send(domain, deps.now()):
         content = await _sign(deps, relaying, domain, content)
     elif not envelope.is_report:
         if domain is None:
-            said = f"5.7.1 the sender domain {envelope.author} was deleted"
+            said = f"5.7.1 {why_none}"
             replies = mail_queue.for_all(queued, ReplyClass.REFUSED, said)
         else:
-            said = f"4.7.1 the sender domain {envelope.author} may not send mail now"
+            said = f"4.7.1 the sender domain {domain.sender} may not send mail now"
             replies = mail_queue.for_all(queued, ReplyClass.LATER, said)
         return await _conclude(deps, relaying, queued, content, replies)
     path = mail_queue.return_path(domain, envelope.sender) if domain is not None else ""
@@ -265,6 +278,21 @@ async def hand_over(deps: RelayNeeds, relaying: RelayDeps, queued: QueuedMessage
             return RelayAttempt(outcome=RelayOutcome.UNREACHED, pending=(queued,), said=result.said)
         replies = mail_queue.for_all(queued, ReplyClass.LATER, result.said)
     return await _conclude(deps, relaying, queued, content, replies)
+
+
+async def _signer_of(deps: RelayNeeds, envelope: Envelope) -> tuple[Domain | None, str]:
+    """Return the domain that signs a queued message, found anew, and why there is none.
+
+    It need not be the one of its acceptance: since then the name may have been added, deleted or taken out of a cover.
+    """
+    name = envelope.author if envelope.is_report else envelope.from_domain or envelope.author
+    domain = await deps.store.domain(envelope.account_id, name)
+    if envelope.is_report or (domain is not None and lifecycle.may_send(domain, deps.now())):
+        return domain, ""
+    cover = await decide_cover(deps, envelope.account_id, name)
+    if cover.decision.is_covered or (domain is None and cover.decision.rule.code == "parent-may-not-send-now"):
+        return cover.signer, ""
+    return domain, cover.decision.why if cover.decision.own is not None else f"the sender domain {name} was deleted"
 
 
 async def _sign(deps: RelayNeeds, relaying: RelayDeps, domain: Domain, content: bytes) -> bytes:

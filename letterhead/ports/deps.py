@@ -62,6 +62,7 @@ class OperationSettings:
     operator_group: str | None = None  # at the OpenID provider: its people sign in as the operator
     brand_name: str = ""  # the operator's name, in pages and mails
     unproven_below: int = 20  # names without proof below one registrable domain
+    covers_subdomains: bool = False  # whether new domains cover the names below them
     ed25519: bool = False  # whether domains get a second key, Ed25519
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None: never
 

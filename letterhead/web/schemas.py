@@ -116,6 +116,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
         | UnsetType
     ) = UNSET
     attempts: int
+    covers_subdomains: Annotated[bool, Meta(description="Whether its key signs mail from the names below it too.")]
     records: tuple[RecordCheck, ...]
     next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
     ed25519_keys: Annotated[tuple[RecordCheck, ...], _ED25519_KEYS] | UnsetType = UNSET
@@ -292,6 +293,13 @@ class NewDomain(In, frozen=True, kw_only=True):
     accept_short_key: Annotated[
         bool, Meta(description="Takes a privateKey of 1024 to 2047 bits, for one that signs mail already.")
     ] = False
+    covers_subdomains: (
+        Annotated[
+            bool,
+            Meta(description="Whether its key signs mail from the names below it too; as the account says otherwise."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class NewRotation(In, frozen=True, kw_only=True):
@@ -354,12 +362,19 @@ class NewAccount(In, frozen=True, kw_only=True):
     limits: LimitsIn | UnsetType = UNSET
 
 
+_COVERS = Meta(
+    description="Whether new domains cover the names below them; null: as the installation says. "
+    "Domains that are there keep what they have."
+)
+
+
 class AccountChange(In, frozen=True, kw_only=True):
     """Changes to an account; an absent field stays as it is."""
 
     name: ShortText | UnsetType = UNSET
     email: EmailText | UnsetType = UNSET
     limits: LimitsIn | UnsetType = UNSET
+    covers_subdomains: Annotated[bool | UnsetType | None, _COVERS] = UNSET
 
 
 class OwnAccountChange(In, frozen=True, kw_only=True):
@@ -372,6 +387,7 @@ class OwnAccountChange(In, frozen=True, kw_only=True):
         Annotated[str, Meta(max_length=254, description="The new address, which counts once it is confirmed.")]
         | UnsetType
     ) = UNSET
+    covers_subdomains: Annotated[bool | UnsetType | None, _COVERS] = UNSET
 
 
 class LimitsOut(Out, frozen=True, kw_only=True):
@@ -386,7 +402,8 @@ class AccountOut(Out, frozen=True, kw_only=True):
     """An account; `key` is its first API key, shown only when the account is created.
 
     `emailReachable` is false where no mail can reach `email`, as at localhost: then reminders reach nobody.
-    `confirmationSentTo` is the new address that a link to confirm it was just mailed to.
+    `confirmationSentTo` is the new address that a link to confirm it was just mailed to. `coversSubdomains` is absent
+    where the installation says whether new domains cover the names below them.
     """
 
     account_id: str
@@ -396,6 +413,7 @@ class AccountOut(Out, frozen=True, kw_only=True):
     confirmation_sent_to: str | UnsetType = UNSET
     limits: LimitsOut
     reminders: bool
+    covers_subdomains: bool | UnsetType = UNSET
     created_at: datetime
     key: str | UnsetType = UNSET
 

@@ -16,3 +16,6 @@ class DomainChange(In, frozen=True, kw_only=True):
     """Changes to a domain; an absent field stays as it is."""
 
     note: Annotated[str | None, _NOTE] | UnsetType = UNSET
+    covers_subdomains: (
+        Annotated[bool, Meta(description="Whether its key signs mail from the names below it too.")] | UnsetType
+    ) = UNSET

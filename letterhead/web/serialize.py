@@ -112,6 +112,7 @@ def detail(
         next_check_at=given(each.next_check_at),
         check_reason=each.check_reason or UNSET,
         attempts=each.attempts,
+        covers_subdomains=view.covers_subdomains,
         records=record_checks(results),
         next_key=_next_key(results) if has_next_key else UNSET,
         ed25519_keys=_ed25519_keys(results) if check else UNSET,
@@ -299,6 +300,7 @@ def account(each: Account, first_key: str | None = None, sent_to: str | None = N
             pending_claims=given(each.limits.pending_claims),
         ),
         reminders=each.reminders,
+        covers_subdomains=given(each.covers_subdomains),
         created_at=truncate_to_milliseconds(each.created_at),
         key=given(first_key),
     )

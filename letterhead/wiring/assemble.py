@@ -171,6 +171,7 @@ def _new_policy(settings: Settings, egress: EgressPolicy, installation: str) -> 
         operator_group=settings.oidc_operator_group,
         brand_name=settings.brand_name,
         unproven_below=settings.unproven_below,
+        covers_subdomains=settings.covers_subdomains,
         ed25519=settings.ed25519,
         rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
         check_seconds=settings.check_timeout_seconds,

@@ -175,6 +175,8 @@ class Life:
                 self.remember(operator.get(page))
         for page in (*WITHOUT_KEYS, f"/domains/{self.zone}/dns-check", f"/domains/{self.zone}/apply-link"):
             self.remember(client.get(page))
+        for page in (f"/can-send?from=below.{self.zone}", f"/can-send?from={self.zone}", "/covers"):
+            assert self.remember(client.get(page)).status_code == 200
         for name in FORMATS:
             for page in ("/domains/records", f"/domains/{self.zone}/records"):
                 assert self.remember(client.get(page, params={"format": name})).status_code == 200

@@ -11,10 +11,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from letterhead.cli.export import files, formats, signers_of
+from letterhead.cli.export import files, formats, signers_of, with_covers
 from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import RecordId
 from letterhead.core.secret import Secret
+from letterhead.errors import Fault
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
 from letterhead.web import WebSettings
@@ -118,6 +119,63 @@ def sign(program: str, bench: signers.Bench, text: bytes) -> bytes:
         case _:
             with smtp.running(None, sign_in=False) as sink:
                 return signers.with_exim(bench, text, sink)
+
+
+COVERS = [
+    {"sender": "one.test", "takenOut": [], "whole": True},
+    {"sender": "two.test", "takenOut": ["eu.two.test"], "whole": True},
+    {"sender": "own.eu.two.test", "takenOut": [], "whole": True},
+    {"sender": "many.test", "takenOut": ["some.many.test"], "whole": False},
+]
+SENDERS = ("one.test", "two.test", "own.eu.two.test", "plain.two.test", "many.test", "three.test")
+# From which name, and who signs; OpenDKIM's tables can't leave a name out.
+SIGNED_BY = {
+    "one.test": "one.test",
+    "a.one.test": "one.test",
+    "a.b.one.test": "one.test",
+    "123one.test": None,
+    "two.test": "two.test",
+    "eu.two.test": None,
+    "deep.eu.two.test": None,
+    "own.eu.two.test": "own.eu.two.test",
+    "a.own.eu.two.test": "own.eu.two.test",
+    "plain.two.test": "plain.two.test",
+    "a.plain.two.test": None,
+    "a.two.test": "two.test",
+}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("program", ["opendkim", "rspamd", "exim"])
+def test_names_below_are_signed_by_who_covers_them(folder: Path, program: str) -> None:
+    """By the nearest domain, whole labels alone; not what is taken out, nor below a domain that covers nothing."""
+    exported = folder / "exported"
+    found = with_covers(signers_of([listed(sender) for sender in SENDERS]), COVERS)
+    keys, tables = formats.files_for(program, PurePosixPath(exported), found)
+    files.place_files(exported, keys | tables, "nobody" if os.geteuid() == 0 else None)
+    bench = signers.bench_in(folder, exported)
+    expected = dict(SIGNED_BY)
+    if program == "opendkim":  # the whole of two.test is without a cover then
+        expected["a.two.test"] = None
+    told: dict[str, str | None] = {}
+    for name in expected:
+        try:
+            signed = sign(program, bench, signing.message(name))
+        except AssertionError:  # the program has added no signature
+            told[name] = None
+            continue
+        domain = re.search(rb"\bd=([a-z0-9.]+);", signed)
+        told[name] = domain[1].decode() if domain else None
+    assert told == expected
+
+
+def test_a_domain_whose_list_is_not_whole_covers_nothing() -> None:
+    """Where more names are taken out than the server lists, none below is signed."""
+    found = {each.sender: each for each in with_covers(signers_of([listed(sender) for sender in SENDERS]), COVERS)}
+    assert not found["many.test"].covers
+    assert found["two.test"].taken_out == ("eu.two.test",)
+    with pytest.raises(Fault, match="no name in DNS"):
+        with_covers(signers_of([listed("one.test")]), [{"sender": "one.test", "takenOut": ["a b"], "whole": True}])
 
 
 @pytest.mark.parametrize("seconds", [(), ("one.test",), ("one.test", "two.test")])

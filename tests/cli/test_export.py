@@ -242,11 +242,13 @@ class Answering(BaseHTTPRequestHandler):
     """Answers every request with what the test wants to be listed, and counts them."""
 
     domains: ClassVar[list[dict[str, Any]]] = []
+    covers: ClassVar[list[dict[str, Any]]] = []
     asked: ClassVar[int] = 0
 
     def do_GET(self) -> None:
-        type(self).asked += 1
-        body = json.dumps(type(self).domains).encode()
+        covers = self.path.startswith("/covers")
+        type(self).asked += not covers
+        body = json.dumps(type(self).covers if covers else type(self).domains).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -259,7 +261,7 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[str]:
     """Serves a list of domains that the test changes."""
-    Answering.domains = [listed()]
+    Answering.domains, Answering.covers = [listed()], []
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"

@@ -21,6 +21,10 @@ HOT: dict[str, dict[str, Any]] = {
     "count_domains": {"account_id": "a7"},
     "unproven_below": {"account_id": "a7", "low": b"example.", "high": b"example/", "limit": 20},
     "own_held_above": {"account_id": "a7", "senders": '["d7.example", "example"]'},
+    "cover_claims": {"names": '["d7.example", "example"]', "account_id": "a7"},
+    "covers_subdomains": {"id": "d7"},
+    "covering_domains": {"account_id": "a7", "after": "", "limit": 100},
+    "taken_out": {"account_id": "a7", "after": "", "last": "d7.example", "limit": 101},
     "holder": {"sender": "d7.example"},
     "held_above": {"senders": '["d7.example", "example"]', "account_id": "a7"},
     "held_below": {"low": b"example.d7.", "high": b"example.d7/", "account_id": "a7", "limit": 10},
@@ -67,7 +71,7 @@ HOT: dict[str, dict[str, Any]] = {
     "idempotency_key": {"account_id": "a7", "key": "k"},
     "save_domain": {
         "id": "d7", "read_version": 0, "status": "", "held": 0, "path": b"", "queue": 1, "next_check_at": 0,
-        "version": 1, "failing_since": None, "refused": 0, "life": "",
+        "version": 1, "failing_since": None, "refused": 0, "cut": None, "life": "",
     },
     "all_domains": {**OF_ALL, "after_account": "a7"},
     "account_domains": {**OF_ALL, "account_id": "a7"},
@@ -93,10 +97,11 @@ FILL = [
     "INSERT INTO api_keys (id, account_id, digest, name, key_type, scope, masked, created_at) {numbers} "
     "SELECT 'k' || n, 'a' || n, {digest}, '', '', '', '', 0 FROM numbers WHERE n < {accounts}",
     "INSERT INTO domains "
-    "(id, account_id, sender, status, held, path, next_check_at, version, failing_since, refused, life) {numbers} "
+    "(id, account_id, sender, status, held, path, next_check_at, version, failing_since, refused, covers, cut, life) "
+    "{numbers} "
     "SELECT 'd' || n, 'a' || (n % {accounts}), 'd' || n || '.example', CASE WHEN n % 50 = 0 THEN 'FAILED' "
     "ELSE 'SUCCESS' END, n % 2, {digest}, n, 0, CASE WHEN n % 50 = 0 THEN n END, "
-    "CASE WHEN n % 500 = 0 THEN 1 ELSE 0 END, 'life' FROM numbers",
+    "CASE WHEN n % 500 = 0 THEN 1 ELSE 0 END, n % 4 / 2, CASE WHEN n % 40 = 0 THEN 'z' || n END, 'life' FROM numbers",
     "INSERT INTO intents (domain_id, account_id, sender, effect, due_at, attempts) {numbers} "
     "SELECT 'd' || n, 'a' || (n % {accounts}), 'd' || n || '.example', 'register', n, n % 300 / 299 FROM numbers",
     "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "

@@ -71,7 +71,6 @@ async def test_a_domain_at_risk_may_send_for_a_while(relay: Relay, ledger: Ledge
     [
         "x@acme.test.evil.test",
         "x@evil-acme.test",
-        "x@sub.acme.test",
         "x@test",
         "x@аcme.test",
         "x@acme.tést",

@@ -56,7 +56,7 @@ GETS: Mapping[str, tuple[str, ...]] = {
         "POST /webhooks/{webhookId}/rotate-secret", "POST /webhooks/{webhookId}/test",
         "GET /webhooks/{webhookId}/deliveries", "POST /webhooks/{webhookId}/deliveries/{deliveryId}/redeliver",
         "GET /dns-credentials", "POST /dns-credentials", "PATCH /dns-credentials/{credentialId}",
-        "DELETE /dns-credentials/{credentialId}",
+        "DELETE /dns-credentials/{credentialId}", "GET /can-send", "GET /covers",
     ),
     OPERATOR: (
         "GET /accounts", "POST /accounts", "GET /accounts/usage", "GET /accounts/domains", "GET /accounts/{accountId}",

@@ -46,7 +46,8 @@ class SqlAccountImports:
 
 async def _add_domain(session: DatabaseSession, imported: ImportedDomain) -> None:
     domain = imported.domain
-    owner = {"account_id": domain.account_id, "sender": domain.sender}
+    owner: rows.Values = {"account_id": domain.account_id, "sender": domain.sender}
+    owner |= {"covers": int(imported.covers), "covers_unless_set": 0}
     await session.rows("add_domain", **rows.domain_values(domain), **owner)
     for key in imported.keys:
         await use_selector(session, domain, key.selector)

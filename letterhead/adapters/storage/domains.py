@@ -277,7 +277,8 @@ class SqlDomains:
     async def _add(self, session: DatabaseSession, new: DomainCreation) -> None:
         domain = new.domain
         await use_selector(session, domain, domain.selector)
-        owner = {"account_id": domain.account_id, "sender": domain.sender}
+        owner: rows.Values = {"account_id": domain.account_id, "sender": domain.sender}
+        owner |= {"covers": rows.maybe_int(new.covers), "covers_unless_set": int(new.covers_unless_set)}
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, selector=domain.selector, sealed=new.sealed_key)
         if new.second_key is not None:

@@ -6,9 +6,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.engine import DatabaseSession, Engine
+from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Engine
 from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.schedule import reminders
+from letterhead.core.schedule.reminders import Reminder, ReminderKind
 from letterhead.core.schedule.shares import PlacesHeld
 from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.store.reminders import DueReminder
@@ -17,7 +18,7 @@ from letterhead.ports.store.reminders import DueReminder
 async def add_reminders(session: DatabaseSession, domain: Domain, events: Iterable[Event]) -> None:
     """Add the reminders that follow from a domain's new events and state, in their transaction."""
     for reminder in reminders.pending_reminders(domain, events):
-        await session.rows("add_reminder", **rows.reminder_values(domain, reminder))
+        await session.rows("add_reminder", **_reminder_values(domain, reminder))
 
 
 class SqlReminders:
@@ -41,7 +42,7 @@ class SqlReminders:
             limit=limit,
             **rows.share_values(held, limit),
         )
-        return sorted((rows.due_reminder(row) for row in claimed), key=lambda reminder: int(reminder.id))
+        return sorted((_due_reminder(row) for row in claimed), key=lambda reminder: int(reminder.id))
 
     async def mark_handed_over(self, reminder_id: str, owner: str, now: datetime) -> bool:
         """Mark a reminder as handed over; return false where it is no longer leased to `owner`."""
@@ -71,3 +72,28 @@ class SqlReminders:
     async def resolver_outage(self) -> ResolverOutage | None:
         """Return the zones that stopped answering since the last check that was answered, counted; None for no zone."""
         return rows.resolver_outage((await self._engine.read("resolver_outage"))[0])
+
+
+def _reminder_values(domain: Domain, reminder: Reminder) -> rows.Values:
+    """Return the columns of a new reminder."""
+    return {
+        "domain_id": domain.id,
+        "account_id": domain.account_id,
+        "kind": reminder.kind.value,
+        "step": reminder.step,
+        "spell": reminder.spell,
+        "due_at": rows.ms(reminder.due_at),
+    }
+
+
+def _due_reminder(row: DatabaseRow) -> DueReminder:
+    """Read a reminder that is due."""
+    return DueReminder(
+        id=str(row["id"]),
+        domain_id=row["domain_id"],
+        account_id=row["account_id"],
+        reminder=Reminder(
+            kind=ReminderKind(row["kind"]), step=row["step"], spell=row["spell"], due_at=rows.time(row["due_at"])
+        ),
+        attempts=row["attempts"],
+    )

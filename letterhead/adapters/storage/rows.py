@@ -23,8 +23,8 @@ from letterhead.core.domain.domain import (
     is_refused,
 )
 from letterhead.core.domain.domain import status as wire_status
+from letterhead.core.domain.subdomain_cover import child_zone
 from letterhead.core.schedule.check_schedule import queue_of
-from letterhead.core.schedule.reminders import Reminder, ReminderKind
 from letterhead.core.schedule.shares import PlacesHeld, quarter_of
 from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.keyring import PooledKey
@@ -32,7 +32,6 @@ from letterhead.ports.store.accounts import AuditRow, StoredAuditRow
 from letterhead.ports.store.domains import CheckContext, CheckResult, DomainEvent, DomainUpdate
 from letterhead.ports.store.leases import Intent
 from letterhead.ports.store.monitoring import AccountDomain
-from letterhead.ports.store.reminders import DueReminder
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -66,6 +65,11 @@ def maybe_time(stored: int | None) -> datetime | None:
     return None if stored is None else time(stored)
 
 
+def maybe_int(value: bool | None) -> int | None:
+    """Return a truth that may be absent as it is stored."""
+    return None if value is None else int(value)
+
+
 def json(value: object) -> str:
     """Return a core value as stored JSON."""
     return msgspec.json.encode(value).decode()
@@ -94,6 +98,7 @@ def account_values(account: Account) -> Values:
         "requests": account.limits.requests_per_month,
         "pending": account.limits.pending_claims,
         "reminders": int(account.reminders),
+        "covers": maybe_int(account.covers_subdomains),
     }
 
 
@@ -113,6 +118,7 @@ def account(row: DatabaseRow) -> Account:
         limits=limits(row),
         created_at=time(row["created_at"]),
         reminders=bool(row["reminders"]),
+        covers_subdomains=None if row["covers"] is None else bool(row["covers"]),
     )
 
 
@@ -151,6 +157,7 @@ def domain_values(domain: Domain) -> Values:
         "version": domain.version,
         "failing_since": maybe_ms(failing_since(domain)),
         "refused": int(is_refused(domain)),
+        "cut": child_zone(domain),
         "life": json(domain),
     }
 
@@ -330,31 +337,6 @@ def intent(row: DatabaseRow) -> Intent:
         attempts=row["attempts"],
         key_delegation=_slots.decode(row["slots"]) if row["slots"] else None,
         traceparent=row["traceparent"],
-    )
-
-
-def reminder_values(domain: Domain, reminder: Reminder) -> Values:
-    """Return the columns of a new reminder."""
-    return {
-        "domain_id": domain.id,
-        "account_id": domain.account_id,
-        "kind": reminder.kind.value,
-        "step": reminder.step,
-        "spell": reminder.spell,
-        "due_at": ms(reminder.due_at),
-    }
-
-
-def due_reminder(row: DatabaseRow) -> DueReminder:
-    """Read a reminder that is due."""
-    return DueReminder(
-        id=str(row["id"]),
-        domain_id=row["domain_id"],
-        account_id=row["account_id"],
-        reminder=Reminder(
-            kind=ReminderKind(row["kind"]), step=row["step"], spell=row["spell"], due_at=time(row["due_at"])
-        ),
-        attempts=row["attempts"],
     )
 
 

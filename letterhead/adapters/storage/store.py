@@ -25,6 +25,7 @@ from letterhead.adapters.storage.retention import SqlRetention
 from letterhead.adapters.storage.secrets import SqlSecrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
 from letterhead.adapters.storage.sqlite_tables import read_sqlite_tables, write_sqlite_tables
+from letterhead.adapters.storage.subdomain_covers import SqlSubdomainCovers
 from letterhead.adapters.storage.webhooks import SqlWebhooks
 from letterhead.errors import Fault, Kind
 from letterhead.ports.store import Store
@@ -46,6 +47,7 @@ class SqlStore(
     SqlMembers,
     SqlReminders,
     SqlSecrets,
+    SqlSubdomainCovers,
     SqlWebhooks,
     SqlSessions,
     SqlRetention,
@@ -67,6 +69,7 @@ class SqlStore(
         SqlReminders.__init__(self, engine)
         SqlSessions.__init__(self, engine)
         SqlSecrets.__init__(self, engine)
+        SqlSubdomainCovers.__init__(self, engine)
         SqlWebhooks.__init__(self, engine)
         SqlRetention.__init__(self, engine)
         SqlHistograms.__init__(self, engine)

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,7 @@ from letterhead.errors import Fault, Kind
 SIGNS = ("SUCCESS", "TEMPORARY_FAILURE")  # whose key is in DNS
 RELOAD_SECONDS = 60
 RELOAD_DUE = ".reload-owed"
+COVERS_PAGE = 1000
 FORGETS_WITHIN = 3600  # seconds, for a program that reloads its tables by itself
 # Another server may send anything: nothing becomes a path or a line of a table unless it matches this.
 _NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?)*")
@@ -85,7 +87,9 @@ def export(
 
 
 def _export_once(api: Api, program: str, folder: Path, reload: str | None, owner: str | None) -> Exit:
-    signers = signers_of(decode_json(api.call("GET", path_of("domains"))))
+    signers = with_covers(signers_of(decode_json(api.call("GET", path_of("domains")))), list_covers(api))
+    if program == "opendkim":
+        _report_left_out(signers)
     keys, tables = formats.files_for(program, PurePosixPath(folder), signers)
     links = formats.links_for(program, signers)
     # Without such a key nobody needs the table. Once it is there, a configuration may name it: then it stays right.
@@ -136,6 +140,49 @@ def signers_of(domains: Sequence[dict[str, Any]]) -> list[SigningDomain]:
         pem = _key_forms(sender, str(domain["privateDKIMKey"]), ed25519=False)["pem"]
         signers.append(SigningDomain(sender=sender, selector=selector, pem=pem, second=second))
     return signers
+
+
+def list_covers(api: Api) -> list[dict[str, Any]]:
+    """Return the domains that cover the names below them.
+
+    There are none where the server is too old to know of it, and for a key that is bound to domains.
+    """
+    found: list[dict[str, Any]] = []
+    query: dict[str, str | None] = {"limit": str(COVERS_PAGE)}
+    try:
+        while True:
+            page = decode_json(api.call("GET", path_of("covers"), query=query))
+            found += page
+            if len(page) < COVERS_PAGE:
+                return found
+            query["cursor"] = str(page[-1]["sender"])
+    except ApiRefused as refused:
+        if refused.code in (Kind.NOT_FOUND, Kind.KEY_BOUND):
+            return []
+        raise
+
+
+def with_covers(signers: Sequence[SigningDomain], covers: Sequence[dict[str, Any]]) -> list[SigningDomain]:
+    """Return who signs, with the names below that each signs for; Fault `config-invalid` for what is no name.
+
+    A domain of which the server does not list all names that are taken out signs for none below.
+    """
+    taken = {each["sender"]: tuple(map(str, each["takenOut"])) for each in covers if each["whole"]}
+    for sender, names in taken.items():
+        for name in names:
+            _check_names(str(sender), name)
+    return [replace(each, covers=each.sender in taken, taken_out=taken.get(each.sender, ())) for each in signers]
+
+
+def _report_left_out(signers: Sequence[SigningDomain]) -> None:
+    for each in signers:
+        names = formats.left_out_below(each, signers) if each.covers else ()
+        if names:
+            print(
+                f"letterhead: {each.sender} signs for no name below it, since OpenDKIM's tables can't leave out "
+                f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''}",
+                file=sys.stderr,
+            )
 
 
 def _check_names(sender: str, selector: str) -> None:

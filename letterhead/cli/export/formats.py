@@ -4,7 +4,7 @@ Each program's table names the key by its path, and one file alone names the key
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
@@ -30,12 +30,18 @@ class SecondKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningDomain:
-    """A domain that signs; `pem` is its RSA private key (PKCS #1)."""
+    """A domain that signs; `pem` is its RSA private key (PKCS #1).
+
+    With `covers` it signs for the names below it too, except those at and below `taken_out`, and those below another
+    of the domains, which decides on them.
+    """
 
     sender: str
     selector: str
     pem: str
     second: SecondKey | None = None
+    covers: bool = False
+    taken_out: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -50,9 +56,15 @@ MADE: Final = "Made by `letterhead export`; what is changed here is lost."
 
 
 def opendkim_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Return opendkim.conf(5)'s KeyTable and SigningTable (`refile:`); the name of a key is its domain."""
+    """Return opendkim.conf(5)'s KeyTable and SigningTable (`refile:`); the name of a key is its domain.
+
+    The first line that matches counts. No line can say that a name is not signed: a domain that does not sign for all
+    names below it signs for none of them.
+    """
     keys = [f"{each.sender} {each.sender}:{each.selector}:{folder / each.path}" for each in signers]
     signing = [f"*@{each.sender} {each.sender}" for each in signers]
+    wild = [each.sender for each in signers if each.covers and not left_out_below(each, signers)]
+    signing += [f"*@*.{sender} {sender}" for sender in sorted(wild, key=lambda each: (-each.count("."), each))]
     return {"KeyTable": _lines("#", keys), "SigningTable": _lines("#", signing)}
 
 
@@ -68,7 +80,15 @@ def dkimpy_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Fil
         else f"{each.sender} {each.sender}:{NO_SELECTOR}:{NO_KEY}"
         for each in signers
     ]
-    return opendkim_files(folder, signers) | {SECOND_TABLE: _lines("#", keys)}
+    # The milter takes a `*` in its table for a name before the @ alone.
+    exact = [replace(each, covers=False) for each in signers]
+    return opendkim_files(folder, exact) | {SECOND_TABLE: _lines("#", keys)}
+
+
+def left_out_below(signer: SigningDomain, signers: Sequence[SigningDomain]) -> tuple[str, ...]:
+    """Return the names below a domain that it does not sign for, nor for those below: taken out, or without a cover."""
+    below = (each.sender for each in signers if not each.covers and each.sender.endswith(f".{signer.sender}"))
+    return (*signer.taken_out, *below)
 
 
 def rspamd_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
@@ -82,7 +102,48 @@ def rspamd_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Fil
         + "\n    ]\n  }\n"
         for each in signers
     ]
-    return {"dkim_signing.conf": f"# {MADE}\ndomain {{\n{''.join(blocks)}}}\n"}
+    chosen = _rspamd_choice(signers) if any(each.covers for each in signers) else ""
+    return {"dkim_signing.conf": f"# {MADE}\n{chosen}domain {{\n{''.join(blocks)}}}\n"}
+
+
+RSPAMD_CHOICE: Final = """\
+use_esld = false;
+use_domain_custom = <<EOD
+local util = require "rspamd_util"
+local own, covers, taken = {{{own}}}, {{{covers}}}, {{{taken}}}
+return function(task)
+  local from = task:get_from("mime")
+  local name = from and from[1] and string.lower(from[1].domain or "")
+  if not name or name == "" then return nil end
+  if own[name] then return name end
+  local above, closed = name, taken[name]
+  while true do
+    above = string.match(above, "^[^.]+%.(.+)$")
+    if not above then break end
+    if covers[above] then return not closed and above or nil end
+    closed = closed or own[above] or taken[above]
+  end
+  if taken[name] then return nil end
+  return util.get_tld(name)
+end
+EOD
+"""
+
+
+def _rspamd_choice(signers: Sequence[SigningDomain]) -> str:
+    """Return the options by which rspamd finds the domain that signs, from the From domain upward.
+
+    Where none covers the name, the organisational domain signs, as rspamd does it without these options.
+    """
+
+    def lua_set(names: Iterable[str]) -> str:
+        return ", ".join(f"[{_quoted(name)}] = true" for name in sorted(set(names)))
+
+    return RSPAMD_CHOICE.format(
+        own=lua_set(each.sender for each in signers),
+        covers=lua_set(each.sender for each in signers if each.covers),
+        taken=lua_set(name for each in signers for name in each.taken_out),
+    )
 
 
 def exim_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
@@ -95,8 +156,16 @@ def exim_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files
         + " ".join(f"key-{selector}={folder / path}" for selector, path in _keys_of(each))
         for each in signers
     ]
-    domains = folder / "domains"
-    found = f"${{lookup{{${{lc:${{domain:$h_from:}}}}}}lsearch{{{domains}}}}}"
+    # `partial2-lsearch` looks for `*.acme.dev` where there is no line for the name; a line without data signs nothing.
+    covering = [each for each in signers if each.covers]
+    table += [
+        f"*.{each.sender}: domain={each.sender} selector={':'.join(selector for selector, _ in _keys_of(each))} "
+        for each in covering
+    ]
+    left_out = {name for each in covering for name in left_out_below(each, signers)}
+    table += [f"*.{name}:" for name in sorted(left_out)]
+    domains, kind = folder / "domains", "partial2-lsearch" if covering else "lsearch"
+    found = f"${{lookup{{${{lc:${{domain:$h_from:}}}}}}{kind}{{{domains}}}}}"
     of_domain = f"${{lookup{{$dkim_domain}}lsearch{{{domains}}}}}"
     options = [
         f"dkim_domain = ${{extract{{domain}}{{{found}}}}}",

@@ -36,7 +36,10 @@ def allows(held: Scope, needed: Scope) -> bool:
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One account; `email` is where its reminders go, unless `reminders` is false."""
+    """One account; `email` is where its reminders go, unless `reminders` is false.
+
+    `covers_subdomains` is whether its new domains cover the names below them; None: as the installation says.
+    """
 
     id: str
     name: str
@@ -44,6 +47,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     created_at: datetime
     reminders: bool = True
+    covers_subdomains: bool | None = None
 
 
 def parse_email(text: str) -> str:

@@ -8,5 +8,6 @@
 - `record_export`: which planned records a DNS tool may write.
 - `message_authentication`: DKIM, SPF and DMARC of one message, as a receiver judges them.
 - `dmarc_verdict`: the verdict of DMARC on one message, and what to do.
+- `cover_dmarc`: what DMARC says of mail from a name that a name above it signs.
 - `auth_report`: the input and the results of authenticating one message.
 """

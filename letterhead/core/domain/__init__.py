@@ -6,6 +6,8 @@
 - `health`: the observations of one watched thing (DKIM, MAIL FROM) over several checks.
 - `claims`: which account holds a name that several have claimed.
 - `profile`: what the account keeps of its own about it: a note, labels, a contact.
+- `cover_notes`: what the DMARC policy makes of mail that a name above signs.
+- `subdomain_cover`: whether mail may be sent from a name, by a claim to it or to a name above it.
 - `progress`: which of a domain's records are published, what that allows, and what is left.
 - `record_changes`: events for records that changed between two checks.
 - `provider_identity`: what a mail provider reports of a domain, and what it is told.

@@ -177,7 +177,7 @@ def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> Do
 
 def registrable(name: DomainName, rules: NameRules) -> DomainName:
     """Return the organisational domain, one label more than the public suffix; without one the name itself."""
-    suffix = _suffix(name, rules)
+    suffix = public_suffix(name, rules)
     if suffix is None:
         return name
     return DomainName(".".join(name.labels[-(suffix.count(".") + 2) :]))
@@ -185,7 +185,7 @@ def registrable(name: DomainName, rules: NameRules) -> DomainName:
 
 def is_suffix(name: DomainName, rules: NameRules) -> bool:
     """Tell whether a name is on the Public Suffix List: a registry's, a service's, or a university's or ministry's."""
-    return _suffix(name, rules) == name.ascii
+    return public_suffix(name, rules) == name.ascii
 
 
 def organisation_of(host: str, suffixes: SuffixRules) -> str:
@@ -349,7 +349,7 @@ def _refuse_place(name: DomainName, rules: NameRules, *, owns_suffix: bool = Fal
     if reserved is not None:
         detail = f"{shown} lies in {reserved}, which is reserved and not in the public DNS."
         raise Fault(Kind.DOMAIN_RESERVED, detail, "Use a domain that you registered.")
-    suffix, by_registry = _suffix(name, rules), rules.icann.publicsuffix(name.ascii, accept_unknown=False)
+    suffix, by_registry = public_suffix(name, rules), rules.icann.publicsuffix(name.ascii, accept_unknown=False)
     if suffix is None or name.parent() is None:
         why = "is a single word" if name.parent() is None else "ends in no known top-level domain"
         detail = f"{shown} {why}, so nobody can look it up."
@@ -373,7 +373,8 @@ def _refuse_place(name: DomainName, rules: NameRules, *, owns_suffix: bool = Fal
         raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain that you registered yourself.")
 
 
-def _suffix(name: DomainName, rules: NameRules) -> str | None:
+def public_suffix(name: DomainName, rules: NameRules) -> str | None:
+    """Return the public suffix that a name is or lies below, of a registry or private; None where there is none."""
     if rules.allow_special_use and name.labels[-1] in SPECIAL_TLDS:
         return name.labels[-1]
     return rules.any_suffix.publicsuffix(name.ascii, accept_unknown=False)

@@ -28,7 +28,8 @@ EXPIRED: Final = "4.4.7"  # RFC 3463 3.5: the time to deliver it ran out
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a message when it is accepted.
 
-    `author` is the domain of its From field. `sender` is the address in the client's MAIL FROM, empty for the null
+    `author` is the sender domain that signs it: `from_domain`, that of its From field, or one above it. Older files
+    have no `from_domain`, and it is `author`. `sender` is the address in the client's MAIL FROM, empty for the null
     path; `reports_to` is where a failure is reported, empty where it is not: a report is never reported on.
     """
 
@@ -42,6 +43,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: datetime
     utf8: bool = False
     is_report: bool = False  # of ours, on another message
+    from_domain: str = ""
 
 
 class DeliveryProgress(msgspec.Struct, frozen=True, kw_only=True):

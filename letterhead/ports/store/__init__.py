@@ -1,8 +1,8 @@
 """Storage, as narrow protocols: an operation names those that it needs.
 
 `accounts`, `account_imports`, `domains`, `bound_domains`, `profiles`, `dns_credentials`, `dns_plans`, `leases`,
-`members`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`; and `tables`, all rows as they are
-stored.
+`members`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`, `subdomain_covers`; and `tables`,
+all rows as they are stored.
 """
 
 from typing import Protocol

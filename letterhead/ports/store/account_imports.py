@@ -13,11 +13,15 @@ from letterhead.ports.store.domains import DomainEvent, NewDomainKey
 
 
 class ImportedDomain(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain with its sealed keys, that of its own selector among them, and the work that is owed outside."""
+    """A domain with its sealed keys, that of its own selector among them, and the work that is owed outside.
+
+    `covers` is whether it covers the names below it.
+    """
 
     domain: Domain
     keys: tuple[NewDomainKey, ...]
     effects: tuple[Effect, ...]
+    covers: bool = False
 
 
 class ImportedAccount(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.accounts import AuditRow
 from letterhead.ports.store.profiles import ProfileStore
+from letterhead.ports.store.subdomain_covers import SubdomainCoverStore
 
 
 class NewDomainKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,13 +27,18 @@ class NewDomainKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DomainCreation(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one transaction writes for a new domain; `second_key` is its Ed25519 key, if any."""
+    """All that one transaction writes for a new domain; `second_key` is its Ed25519 key, if any.
+
+    `covers` is whether it covers the names below it; None: as its account says, and else `covers_unless_set`.
+    """
 
     domain: Domain
     sealed_key: bytes
     second_key: NewDomainKey | None = None
     events: tuple[Event, ...]
     effects: tuple[Effect, ...] = ()
+    covers: bool | None = None
+    covers_unless_set: bool = False
 
 
 class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +156,7 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
     check_id: str | None = None  # of the check that it follows from
 
 
-class DomainStore(ProfileStore, Protocol):
+class DomainStore(ProfileStore, SubdomainCoverStore, Protocol):
     """Domains, what accounts keep about them, their checks and events, and the keys that sign for them."""
 
     async def domains(self, account_id: str, page: DomainQuery) -> list[Domain]:

@@ -11,6 +11,7 @@ from letterhead.core.domain.progress import progress
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations import domains, hosted_zones, on_demand_checks, overview, rotations, sessions, setup_links
+from letterhead.operations.domain_settings import DomainSettings, change_domain
 from letterhead.operations.domains import DomainView
 from letterhead.operations.setup_links import NewLink
 from letterhead.web.context import RequestContext
@@ -73,6 +74,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         links=list(reversed(history.links)),
         days=USUAL_DAYS,
         keys=_describe_keys(domain),
+        covers=view.covers_subdomains,
         writes_dns=bool(hosted_zones.list_dns_hosts(deps)),
         version=page_version(domain.version, no_worker=no_worker),
         no_worker=no_worker,
@@ -132,6 +134,13 @@ async def start(context: RequestContext) -> Response:
 
 def _redirect_back(context: RequestContext, done: str) -> Response:
     return redirect(context, domain_path(context.part("sender")), done=done)
+
+
+async def switch_cover(context: RequestContext) -> Response:
+    """Let the domain cover the names below it, or not."""
+    settings = DomainSettings(covers_subdomains=context.form.get("covers") == "on")
+    await change_domain(context.deps, context.account_id, context.part("sender"), settings, context.actor)
+    return _redirect_back(context, "saved")
 
 
 async def start_rotation(context: RequestContext) -> Response:
@@ -249,6 +258,7 @@ PAGES = (
     Endpoint(method="GET", path=f"{ONE}/zone", serve=zone_file, access=Access.READ),
     Endpoint(method="POST", path=f"{ONE}/check", serve=check, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/start", serve=start, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/cover", serve=switch_cover, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/dkim-rotation", serve=start_rotation, access=Access.WRITE),
     Endpoint(method="GET", path=f"{ONE}/dkim-rotation/abandon", serve=ask_abandon, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/dkim-rotation/abandon", serve=abandon_rotation, access=Access.WRITE),

@@ -22,6 +22,7 @@
 - `secrets`: the encryption of stored secrets with a new key
 - `service`: health, metrics and the description of the API
 - `setup_links`: links to a domain's set-up page
+- `subdomain_covers`: who may send from a name below a domain
 - `webhooks`: webhooks and their deliveries
 """
 
@@ -49,6 +50,7 @@ from letterhead.web.routes import (
     secrets,
     service,
     setup_links,
+    subdomain_covers,
     webhooks,
 )
 
@@ -56,6 +58,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
     *domain_settings.ENDPOINTS,
     *checks.ENDPOINTS,
+    *subdomain_covers.ENDPOINTS,
     *bulk.ENDPOINTS,
     *setup_links.ENDPOINTS,
     *domain_connect.ENDPOINTS,

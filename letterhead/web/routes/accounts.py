@@ -63,7 +63,7 @@ async def show_account(context: RequestContext) -> Response:
 
 
 async def change_account(context: RequestContext) -> Response:
-    """Changes what is given of an account's name, email and limits; a limit of null is unlimited."""
+    """Changes what is given of an account's name, email, limits and cover of names; a limit of null is unlimited."""
     asked = await context.body(schemas.AccountChange)
     account = await accounts.find_account(context.deps, context.part("accountId"))
     changed = await accounts.change_account(
@@ -74,6 +74,7 @@ async def change_account(context: RequestContext) -> Response:
             name=None if isinstance(asked.name, UnsetType) else asked.name,
             email=None if isinstance(asked.email, UnsetType) else asked.email,
             limits=serialize.limits(asked.limits, account.limits),
+            covers_subdomains=asked.covers_subdomains,
         ),
     )
     context.state.credentials.forget()
@@ -107,7 +108,7 @@ async def own_account(context: RequestContext) -> Response:
 
 
 async def change_own_account(context: RequestContext) -> Response:
-    """Changes whether reminders are mailed to the caller's account, and its address, once that is confirmed.
+    """Changes the caller's account: its reminders, whether new domains cover names below, its address once confirmed.
 
     For the address a key of the scope full is needed. A link is mailed there (`confirmationSentTo`), and the address
     counts when somebody has opened it and pressed its button; until then `email` stays.
@@ -124,7 +125,7 @@ async def change_own_account(context: RequestContext) -> Response:
             )
         sent_to = await account_address.ask_for_address(context.deps, context.account_id, asked.email, context.actor)
     reminders = None if isinstance(asked.reminders, UnsetType) else asked.reminders
-    update = accounts.AccountUpdate(reminders=reminders)
+    update = accounts.AccountUpdate(reminders=reminders, covers_subdomains=asked.covers_subdomains)
     changed = await accounts.change_account(context.deps, context.account_id, context.actor, update)
     return json_response(serialize.account(changed, sent_to=sent_to))
 

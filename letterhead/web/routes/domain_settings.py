@@ -11,12 +11,14 @@ from letterhead.web.serialize import json_response
 
 
 async def change_domain(context: RequestContext) -> Response:
-    """Changes what is given of a domain's note, and answers with the domain, without private keys.
+    """Changes a domain's note, and whether it covers names below; answers with the domain, without private keys.
 
     What is absent stays as it is, and null removes it.
     """
     asked, sender = await context.body(schemas_profiles.DomainChange), context.part("sender")
-    settings = domain_settings.DomainSettings(note="" if asked.note is None else asked.note)
+    settings = domain_settings.DomainSettings(
+        note="" if asked.note is None else asked.note, covers_subdomains=asked.covers_subdomains
+    )
     await domain_settings.change_domain(context.deps, context.account_id, sender, settings, context.actor)
     view = await domains.show_domain(context.deps, context.account_id, sender)
     return json_response(serialize.detail(context.deps, view, None))

@@ -256,6 +256,7 @@ def domain_request(asked: schemas.NewDomain) -> domains.DomainRequest:
         start=asked.start_verification,
         delegated=asked.dkim_mode == "delegated",
         accept_short_key=asked.accept_short_key,
+        covers_subdomains=None if isinstance(asked.covers_subdomains, UnsetType) else asked.covers_subdomains,
     )
 
 

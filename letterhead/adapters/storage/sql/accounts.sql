@@ -1,17 +1,17 @@
--- name: add_account(id, name, email, domains, requests, pending, reminders, created_at)
+-- name: add_account(id, name, email, domains, requests, pending, reminders, covers, created_at)
 -- Add an account.
-INSERT INTO accounts (id, name, email, domains_limit, requests_limit, pending_limit, reminders, created_at)
-VALUES (:id, :name, :email, :domains, :requests, :pending, :reminders, :created_at)
+INSERT INTO accounts (id, name, email, domains_limit, requests_limit, pending_limit, reminders, covers, created_at)
+VALUES (:id, :name, :email, :domains, :requests, :pending, :reminders, :covers, :created_at)
 RETURNING id;
 
 -- name: accounts()
 -- Return all accounts, the oldest first.
-SELECT id, name, email, domains_limit, requests_limit, pending_limit, reminders, created_at
+SELECT id, name, email, domains_limit, requests_limit, pending_limit, reminders, covers, created_at
 FROM accounts ORDER BY created_at, id;
 
 -- name: account(id)
 -- Return one account.
-SELECT id, name, email, domains_limit, requests_limit, pending_limit, reminders, created_at
+SELECT id, name, email, domains_limit, requests_limit, pending_limit, reminders, covers, created_at
 FROM accounts WHERE id = :id;
 
 -- name: lock_account(id)
@@ -20,11 +20,11 @@ FROM accounts WHERE id = :id;
 -- that add events to it, so that its events become readable in the order of their ids.
 SELECT id FROM accounts WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
 
--- name: change_account(id, name, email, domains, requests, pending, reminders)
+-- name: change_account(id, name, email, domains, requests, pending, reminders, covers)
 -- Update what can change of an account.
 UPDATE accounts
 SET name = :name, email = :email, domains_limit = :domains, requests_limit = :requests, pending_limit = :pending,
-    reminders = :reminders
+    reminders = :reminders, covers = :covers
 WHERE id = :id
 RETURNING id;
 

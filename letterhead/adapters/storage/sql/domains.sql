@@ -126,20 +126,24 @@ SELECT life FROM domains
 WHERE held = 1 AND path >= :low AND path < :high AND account_id <> :account_id
 ORDER BY path LIMIT :limit;
 
--- name: add_domain(id, account_id, sender, status, held, path, queue, next_check_at, version, failing_since, refused, life)
--- Add a domain.
+-- name: add_domain(id, account_id, sender, status, held, path, queue, next_check_at, version, failing_since, refused, cut, life, covers, covers_unless_set)
+-- Add a domain; whether it covers the names below it follows from the request, else from the account, else by setting.
 INSERT INTO domains
-    (id, account_id, sender, status, held, path, queue, next_check_at, version, failing_since, refused, life)
+    (id, account_id, sender, status, held, path, queue, next_check_at, version, failing_since, refused, cut, life,
+     covers)
 VALUES (
-    :id, :account_id, :sender, :status, :held, :path, :queue, :next_check_at, :version, :failing_since, :refused, :life
+    :id, :account_id, :sender, :status, :held, :path, :queue, :next_check_at, :version, :failing_since, :refused, :cut,
+    :life, COALESCE(
+        CAST(:covers AS SMALLINT), (SELECT a.covers FROM accounts AS a WHERE a.id = :account_id), :covers_unless_set
+    )
 )
 RETURNING id;
 
--- name: save_domain(id, read_version, status, held, path, queue, next_check_at, version, failing_since, refused, life)
+-- name: save_domain(id, read_version, status, held, path, queue, next_check_at, version, failing_since, refused, cut, life)
 -- Write a domain and end its lease, unless its version is no longer the one that was read.
 UPDATE domains
 SET status = :status, held = :held, path = :path, queue = :queue, next_check_at = :next_check_at,
-    version = :version, life = :life, failing_since = :failing_since, refused = :refused,
+    version = :version, life = :life, failing_since = :failing_since, refused = :refused, cut = :cut,
     lease_until = NULL, lease_owner = NULL
 WHERE id = :id AND version = :read_version
 RETURNING id;
