@@ -13,6 +13,7 @@ from letterhead.cli.client import Api, account_key, decode_json, operator_token,
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson, KeyBoundOptions, fields_of, print_new_key
+from letterhead.cli.members import role_of
 from letterhead.cli.output import TABLE, Output, print_rows, time_of_day
 from letterhead.cli.tables import console, timestamp
 from letterhead.errors import Fault, Kind
@@ -173,11 +174,8 @@ def sign_in(
     group
         A group of the OpenID provider and a role, as mail-team=editor, likewise.
     """
-    body = {
-        name: dict(_role_of(each) for each in given)
-        for name, given in (("emailDomains", email_domain), ("groups", group))
-        if given is not None
-    }
+    maps = {"emailDomains": email_domain, "groups": group}
+    body = {name: dict(map(role_of, given)) for name, given in maps.items() if given is not None}
     with Api(operator_token()) as api:
         place = path_of("accounts", account_id, "sign-in")
         answer = api.call("PATCH", place, body) if body else api.call("GET", place)
@@ -186,14 +184,6 @@ def sign_in(
             for name, role in mapped.items()]  # fmt: skip
     print_rows(output, answer.decode(), ("BY", "NAME", "ROLE"), rows, "Nobody signs in by a mail domain or a group.")
     return Exit.OK
-
-
-def _role_of(text: str) -> tuple[str, str]:
-    """Split `name=role`; a group's name may hold `=` itself."""
-    name, _, role = text.rpartition("=")
-    if name:
-        return name, role
-    raise Fault(Kind.CONFIG_INVALID, f"{text!r} names no role.", "Write the name and the role, as acme.dev=viewer.")
 
 
 @app.command

@@ -10,6 +10,7 @@ from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.output import TABLE, Output, print_rows
 from letterhead.cli.tables import console, timestamp, visible
+from letterhead.errors import Fault, Kind
 
 app = App(
     name="members",
@@ -29,6 +30,14 @@ def _open(account: str | None) -> tuple[Api, tuple[str, ...]]:
     if account is None:
         return Api(account_key()), ()
     return Api(operator_token()), ("accounts", account)
+
+
+def role_of(text: str) -> tuple[str, str]:
+    """Split `name=role`, as of a rule to sign in by; a group's name may hold `=` itself."""
+    name, _, role = text.rpartition("=")
+    if name:
+        return name, role
+    raise Fault(Kind.CONFIG_INVALID, f"{text!r} names no role.", "Write the name and the role, as acme.dev=viewer.")
 
 
 @app.command(name="list")
