@@ -47,6 +47,7 @@ class Kind(StrEnum):
     WEBHOOK_NOT_HTTPS = "webhook-not-https"
     WEBHOOK_NOT_PUBLIC = "webhook-not-public"
     WEBHOOK_EVENTS_INVALID = "webhook-events-invalid"
+    ALERT_URL_INVALID = "alert-url-invalid"
     # what the provider sends by itself
     NOTICE_REFUSED = "notice-refused"
     # who asks

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 import structlog
@@ -22,6 +23,7 @@ from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import (
     account_work,
+    alerts,
     checks,
     deliveries,
     health,
@@ -37,6 +39,7 @@ from letterhead.operations import (
     self_monitoring,
 )
 from letterhead.ports.deps import Deps
+from letterhead.ports.store.alerts import DueAlert
 from letterhead.ports.store.dns_credentials import StoredDnsCredential
 from letterhead.ports.store.leases import Intent, IntentPlace
 from letterhead.ports.store.monitoring import Role, WorkKind
@@ -55,6 +58,7 @@ REST = 5.0  # seconds to wait when storage is out of reach
 STOP_WITHIN = 25.0  # seconds in which the work under way may end
 
 Job = TypeVar("Job")
+_ACCOUNT = attrgetter("account_id")
 log = structlog.get_logger()
 
 
@@ -66,6 +70,7 @@ class WorkerSettings:
     intents: int = 4  # at the provider, and as many in our own zone
     zones: int = 4  # at DNS hosts
     reminders: int = 4
+    alerts: int = 8
     deliveries: int = 32  # and as many again to endpoints that fail or are slow, so that these delay nobody
     deliveries_each: int = 2
     pooled_keys: int = 64
@@ -114,24 +119,18 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         for place, kind in ((IntentPlace.PROVIDER, WorkKind.PROVIDER), (IntentPlace.KEY_ZONE, WorkKind.KEY_ZONE)):
             claim_intents = partial(leases.claim_intents, deps, owner, where=place)
             perform = partial(_perform, deps)
-            intents = WorkQueue(kind, settings.intents, claim_intents, perform, lambda intent: intent.account_id)
+            intents = WorkQueue(kind, settings.intents, claim_intents, perform, _ACCOUNT)
             group.create_task(_drain(intents, counter, stop))
-        look_after = partial(_look_after, deps)
-        claim_zones = partial(record_upkeep.claim_zones, deps)
-        zones = WorkQueue(
-            WorkKind.DNS_HOST,
-            settings.zones,
-            claim_zones,
-            look_after,
-            lambda each: each.credential.account_id,
-            ZONES_POLL,
-        )
+        look_after, claim_zones = partial(_look_after, deps), partial(record_upkeep.claim_zones, deps)
+        zone_account = attrgetter("credential.account_id")
+        zones = WorkQueue(WorkKind.DNS_HOST, settings.zones, claim_zones, look_after, zone_account, ZONES_POLL)
         group.create_task(_drain(zones, counter, stop))
         claim_reminders, remind = partial(leases.claim_reminders, deps, owner), partial(_remind, deps, owner)
-        reminding = WorkQueue(
-            WorkKind.REMINDER, settings.reminders, claim_reminders, remind, lambda due: due.account_id, REMINDERS_POLL
-        )
+        reminding = WorkQueue(WorkKind.REMINDER, settings.reminders, claim_reminders, remind, _ACCOUNT, REMINDERS_POLL)
         group.create_task(_drain(reminding, counter, stop))
+        claim_alerts, alert = partial(alerts.claim_alerts, deps, owner), partial(_alert, deps, owner)
+        alerting = WorkQueue(WorkKind.ALERT, settings.alerts, claim_alerts, alert, _ACCOUNT, REMINDERS_POLL)
+        group.create_task(_drain(alerting, counter, stop))
         for late in (False, True):
             claim = partial(leases.claim_deliveries, deps, owner, late=late, places=settings.deliveries_each)
             deliver = partial(_deliver, deps)
@@ -302,6 +301,12 @@ async def _remind(deps: Deps, owner: str, due: DueReminder) -> None:
     """Send one reminder; after a bug its lease runs out, and it is tried again unless it was handed over."""
     with structlog.contextvars.bound_contextvars(domain_id=due.domain_id, reminder=due.id), _logged("reminder"):
         await reminders.send(deps, due, owner)
+
+
+async def _alert(deps: Deps, owner: str, due: DueAlert) -> None:
+    """Send one alert; after a bug its lease runs out, and it is tried again unless it was handed over."""
+    with structlog.contextvars.bound_contextvars(domain_id=due.domain_id, alert=due.id), _logged("alert"):
+        await alerts.send_alert(deps, due, owner)
 
 
 async def _deliver(deps: Deps, due: DueDelivery) -> None:

@@ -18,7 +18,7 @@ Commands of the server:
 - `relay`: the signing relay.
 - `settings`: every setting, and the version.
 - `health`: whether a process of this machine is alive.
-- `doctor`: checks of an installation; `doctor_links` are those of Domain Connect.
+- `doctor`: checks of an installation; `doctor_links` are those of Domain Connect, `doctor_alerts` of alert channels.
 - `mail`: a test message.
 - `demo`: a demonstration on made-up zones.
 
@@ -37,7 +37,7 @@ Clients of the HTTP API:
 - `subdomain_covers`: whether mail may be sent from a name below a domain.
 - `imports`: domains and keys from other programs and services.
 - `events`: the account's events.
-- `webhooks`: webhooks and their deliveries.
+- `webhooks`: webhooks and their deliveries; `alerts`: chats and on-call services.
 - `keys`: API keys.
 - `members`: the people of an account.
 - `export`: keys and tables for signing programs.
@@ -105,6 +105,7 @@ _COMMANDS = (
     ("import", "imports:app", CLIENT, "Take over domains and keys from another program or service."),
     ("events", "events:events", CLIENT, "Show what happened to the account's domains, deleted ones too."),
     ("webhooks", "webhooks:app", CLIENT, "List, add, try and delete webhooks; see every delivery."),
+    ("alerts", "alerts:app", CLIENT, "Send one line for each reminder to Slack, Teams, Discord and others."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys; wrap stored secrets anew."),
     ("members", "members:app", CLIENT, "Invite, list, change and remove the people of an account."),
     ("account", "accounts:account", CLIENT, "Show your own account, or change where its reminders go."),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from letterhead.cli.doctor_alerts import check_alerts
 from letterhead.cli.doctor_links import LinkCondition, check_links, check_links_at_server, check_public_url
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import colour_text, console, visible
@@ -135,6 +136,8 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
                     yield _new_part_line(part, health.detail, ok=health.is_ok)
             for found_of_links in links:
                 yield _new_link_line("links", found_of_links)
+            for found_of_alerts in await check_alerts(deps):
+                yield _new_link_line("alerts", found_of_alerts)
         for line in await asyncio.to_thread(check_server, settings):
             if line.part == "proxy":  # a server on PostgreSQL, which alone sees the requests
                 yield line

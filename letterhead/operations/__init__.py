@@ -11,7 +11,7 @@ Each module declares at its top which parts of `Deps` it needs, as a protocol.
   `proofs`
 - zones at DNS hosts: `dns_plans`, `hosted_zones`, `dns_credentials`, `record_upkeep`
 - the provider and our own zone: `provider_work`, `provider_notifications`, `key_zone`, `reconcile`
-- what goes out: `webhooks`, `deliveries`, `reminders`, `relay`
+- what goes out: `webhooks`, `deliveries`, `reminders`, `alerts`, `relay`
 - running the service: `leases`, `health`, `heartbeats`, `self_monitoring`, `account_work`, `retention`,
   `rewrap`, `backups`, `sealed_rows`
 - shared by these, and by the listeners: `ids`, `mail_limits`, `daily_limits`, `token_buckets`, `connection_limits`,

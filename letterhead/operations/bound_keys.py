@@ -53,7 +53,6 @@ BY_DOMAIN_ID: Final = frozenset(
         "dns_plans",
         "profile",
         "covers_subdomains",
-        "set_covers_subdomains",
     }
 )
 # Those whose first argument is a domain, which must be covered.
@@ -220,6 +219,12 @@ class BoundStore:
             return await self._store.save(update, limits)
         except Fault as fault:
             raise _without_counts(fault) from None
+
+    async def set_covers_subdomains(self, domain_id: str, covers: bool, audit: AuditRow) -> bool:
+        """Set whether a domain covers the names below it, which must be the key's as well."""
+        if not self._binding.covers_below or domain_id not in self._found:
+            raise new_key_bound()
+        return await self._store.set_covers_subdomains(domain_id, covers, audit)
 
     async def transfer(self, loser: DomainUpdate, winner: DomainUpdate, audit: Sequence[AuditRow]) -> bool:
         """Move the hold of a covered name."""

@@ -27,6 +27,7 @@ from letterhead.operations.domains import list_last_checks, plan_of
 from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
 from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.mail import DeliveryResult, Mailer
+from letterhead.ports.store.alerts import AlertStore
 from letterhead.ports.store.reminders import DueReminder, ReminderStore
 
 PATH = "/reminders/opt-out/"
@@ -45,7 +46,7 @@ class OptOutLinkNeeds(Protocol):
     def policy(self) -> OperationSettings: ...
 
 
-class StoreForReminders(StoreForSetupLinks, ReminderStore, Protocol):
+class StoreForReminders(StoreForSetupLinks, ReminderStore, AlertStore, Protocol):
     """Reminders, and the domains and accounts that they are about."""
 
 
@@ -63,15 +64,22 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
     domain, account = await deps.store.domain_by_id(due.domain_id), await deps.store.account(due.account_id)
     if domain is None or account is None or not rules.is_still_due(due.reminder, domain, deps.now()):
         await deps.store.settle_reminder(due.id, "moot", "there is nothing to remind of any more", None)
-    elif not account.reminders:
+    elif resolver_outage.is_resolver_outage(await deps.store.resolver_outage()):
+        again = deps.now() + rules.WAITS
+        await deps.store.postpone_reminder(due.id, again, "our own resolvers are out: nobody is reminded")
+    else:
+        await deps.store.queue_alerts(due.id, due.account_id, deps.now())
+        await _send_mail(deps, due, domain, account, owner)
+
+
+async def _send_mail(deps: ReminderNeeds, due: DueReminder, domain: Domain, account: Account, owner: str) -> None:
+    """Mail one reminder, or settle it with the reason why it is not mailed."""
+    if not account.reminders:
         await deps.store.settle_reminder(due.id, "opted-out", "the account wants no reminders", None)
     elif not is_reachable_address(account.email):
         await deps.store.settle_reminder(due.id, "no-address", "the account has no address that mail can reach", None)
     elif deps.mailer is None:
         await deps.store.settle_reminder(due.id, "no-mail-server", "no mail server is set", None)
-    elif resolver_outage.is_resolver_outage(await deps.store.resolver_outage()):
-        again = deps.now() + rules.WAITS
-        await deps.store.postpone_reminder(due.id, again, "our own resolvers are out: nobody is reminded")
     else:
         findings = await _findings_of(deps, due.reminder, domain)
         if not findings and due.reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED:

@@ -94,6 +94,11 @@ def _in_credential(record: Record, sealed: bytes, _: KeyOwners) -> SealedCell:
     return SealedCell(sealed=sealed, purpose=purpose, place=f"the credential {record['id']}")
 
 
+def _in_alert_channel(record: Record, sealed: bytes, _: KeyOwners) -> SealedCell:
+    purpose = f"alert-channel|{record['account_id']}|{record['id']}"
+    return SealedCell(sealed=sealed, purpose=purpose, place=f"the address of the alert channel {record['id']}")
+
+
 def _of_domain(record: Record, sealed: bytes, owners: KeyOwners) -> SealedCell:
     return owners.key_of(record, sealed)
 
@@ -107,6 +112,7 @@ SEALED: Final[Mapping[tuple[str, str], Callable[[Record, bytes, KeyOwners], Seal
     ("webhooks", "sealed"): _in_webhook,
     ("webhooks", "old_sealed"): _in_webhook,
     ("dns_credentials", "sealed"): _in_credential,
+    ("alert_channels", "sealed"): _in_alert_channel,
 }
 
 

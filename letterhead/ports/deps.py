@@ -13,6 +13,7 @@ from letterhead.core.domain_connect.template import ServiceProvider
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.public.webhooks import EgressPolicy
+from letterhead.ports.alerts import AlertSender
 from letterhead.ports.disk import FreeSpaces
 from letterhead.ports.dns_host import HostedZones
 from letterhead.ports.keyring import Keyring
@@ -95,5 +96,6 @@ class Deps:
     service_provider: ServiceProvider | None = None  # None where the operator has no Domain Connect template
     domain_connect_hosts: tuple[DomainConnectHost, ...] = ()  # the DNS hosts whose API is asked
     fetcher: Fetcher | None = None  # None where nothing is fetched
+    alerts: AlertSender | None = None  # None where the extra `alerts` is not installed
     hosted_zones: HostedZones | None = None  # None where no zone is ever written at a DNS host
     check_memory: CheckMemory = field(default_factory=CheckMemory)

@@ -21,6 +21,7 @@
 - `routes`: the endpoints of the API
 - `schemas`: JSON of requests and responses
 - `schemas_acceptance`: JSON of accepted findings
+- `schemas_alerts`: JSON of alert channels
 - `schemas_covers`: JSON of who may send from a name below a domain
 - `schemas_domain_connect`: JSON of the Domain Connect template and its keys
 - `schemas_dns_plans`: JSON of plans of what to write at DNS hosts

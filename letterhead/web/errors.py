@@ -47,7 +47,7 @@ def status_of(kind: Kind) -> int:
             return 400
         case Kind.WEBHOOK_URL_INVALID | Kind.WEBHOOK_NOT_HTTPS | Kind.WEBHOOK_NOT_PUBLIC:
             return 400
-        case Kind.WEBHOOK_EVENTS_INVALID | Kind.NOTE_INVALID | Kind.LABEL_INVALID:
+        case Kind.WEBHOOK_EVENTS_INVALID | Kind.ALERT_URL_INVALID | Kind.NOTE_INVALID | Kind.LABEL_INVALID:
             return 400
         case Kind.UNAUTHORIZED:
             return 401

@@ -63,6 +63,10 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
         "Use a host that has a public address.",
     ),
     Kind.WEBHOOK_EVENTS_INVALID: ("There is no event 'domain.lots'.", "Choose from: * (all), domain.created, …"),
+    Kind.ALERT_URL_INVALID: (
+        "The channel's address is none of a service that alerts go to, or has parameters.",
+        "Write it as docs/alerts.md says, without parameters.",
+    ),
     Kind.NOTE_INVALID: (
         "The note has 1204 characters, more than 1000.",
         "Shorten it to 1000 characters, and put the address of a longer text into it.",

@@ -56,6 +56,7 @@ PARTS = {
     "deliveryId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
     "planId": "plan_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "credentialId": "dns_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "channelId": "alert_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "memberId": "mem_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "invitationId": "inv_01a207b91e9a3c1f0f5e2144d6a95b6e",

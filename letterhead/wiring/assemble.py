@@ -20,7 +20,7 @@ from letterhead.adapters.dns_hosts.hosts import is_installed as writes_at_dns_ho
 from letterhead.adapters.https_fetch import HttpsFetcher
 from letterhead.adapters.keyring import forbid_core_dumps
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
-from letterhead.adapters.pinned_connections import system_names
+from letterhead.adapters.pinned_connections import Resolve, system_names
 from letterhead.adapters.providers import PROVIDERS, READS, ProviderSetup, RateSlot, no_wait
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
 from letterhead.adapters.storage import HEAD as SCHEMA
@@ -42,6 +42,7 @@ from letterhead.core.accounts import api_keys
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.public.webhooks import EgressPolicy
 from letterhead.core.secret import Secret, reveal
+from letterhead.ports.alerts import AlertSender
 from letterhead.ports.deps import Deps, Machine, OperationSettings, RetentionPeriods
 from letterhead.ports.disk import FreeSpace
 from letterhead.ports.dns_host import HostedZones
@@ -89,6 +90,7 @@ class Overrides:
     resolver: Resolver | None = None
     provider: Provider | None = None
     outbound: Outbound | None = None
+    alerts: AlertSender | None = None
     notices: ProviderNotifications | None = None
     publisher: Publisher | None = None
     proving: ProofSetup | None = None
@@ -142,6 +144,7 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             service_provider=service_provider(settings, provider.return_path),
             domain_connect_hosts=domain_connect_hosts(settings),
             fetcher=HttpsFetcher(names, egress, seconds=FETCH_SECONDS),
+            alerts=overrides.alerts or alert_sender(egress, names),
             hosted_zones=overrides.hosted_zones or OctoDnsHosts([_address(each) for each in settings.dns_servers]),
         )
 
@@ -151,6 +154,13 @@ def new_meter(settings: Settings) -> PrometheusMeter:
     meter = PrometheusMeter()
     meter.watch_disks(lambda: free_spaces(settings))
     return meter
+
+
+def alert_sender(egress: EgressPolicy, names: Resolve) -> AlertSender | None:
+    """Return what sends alerts, or None where Apprise is not installed."""
+    from letterhead.adapters.alerts import AppriseSender, is_installed  # only for those who use it
+
+    return AppriseSender(egress, names) if is_installed() else None
 
 
 def notices(settings: Settings, fetcher: HttpsFetcher, now: Callable[[], datetime]) -> ProviderNotifications | None:

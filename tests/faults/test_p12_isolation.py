@@ -32,6 +32,7 @@ FOREIGN: Mapping[str, str] = {
     "code": r"[a-z-]+\.[a-z-]+(?<!canary-sender\.dev)",
     "keyId": r"key_[0-9a-f]{16,}",
     "keyName": r"_dcpubkeyv\d",
+    "channelId": r"alert_[0-9a-f]{16,}",
     "linkId": r"link_[0-9a-f]{16,}",
     "accountId": r"acc_[0-9a-f]{16,}",
     "webhookId": r"wh_[0-9a-f]{16,}",
@@ -42,7 +43,7 @@ FOREIGN: Mapping[str, str] = {
     "proofId": r"proof[0-9a-f]{40}",
     "token": r"acc_[0-9a-f]{16,}\.A+",
 }
-IDS = re.compile(r"\b(?:[a-z]{2,4}_[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21})\b")
+IDS = re.compile(r"\b(?:[a-z]{2,5}_[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21})\b")
 NOT_OURS = (400, 401, 403, 404)
 ANYBODYS = {"/domains/{sender}/preflight"}  # looks at public DNS alone: it knows no account's domain
 CANARY = "canary"
@@ -126,6 +127,8 @@ async def stranger(house: Installation) -> Stranger:
         other.ids.add("_dcpubkeyv7")  # no account has such keys: they are the operator's
         other.ids.add((await client.post(f"/domains/{SENDER}/proof")).json()["id"])
         other.ids.add(await accepted(client))
+        channel = {"name": "canary channel", "url": "ntfys://canary-token@canary.dev/mail"}
+        other.ids.add((await client.post("/alert-channels", json=channel)).json()["id"])
         other.ids |= await known_ids(client, other, {"webhookId": hook.json()["id"]})
     return other
 
@@ -155,7 +158,8 @@ async def known_ids(client: httpx2.AsyncClient, other: Stranger, known: dict[str
 async def seen_by_itself(house: Installation, other: Stranger) -> list[object]:
     """Gives what the account sees of itself, but for the times of last use."""
     async with house.client(other.key) as client:
-        answers = [(await client.get(path)).text for path in ("/domains", "/keys", "/webhooks", "/account")]
+        paths = ("/domains", "/keys", "/webhooks", "/account", "/alert-channels")
+        answers = [(await client.get(path)).text for path in paths]
     return [re.sub(r'"lastUsedAt":"[^"]*",?', "", text) for text in answers]
 
 

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 # Lives as long as the process: how many entries, how many octets, until when. `n x m` is entries times octets of each.
 PROCESS = {
     "adapters/dns/cache.py:Cache._entries": "4,096 entries; 16 MB; their TTL, 10 min at most",
+    "adapters/alerts.py:_plugin": "seven; a class of Apprise for each scheme; for ever",
     "adapters/dns/hosts.py:load_domain_connect_hosts": "one; the file of Domain Connect APIs; for ever",
     "adapters/dns/hosts.py:load_hosts": "one; the file of DNS hosts; for ever",
     "adapters/dns/labels.py:name_from": "1,024 entries; a name each, 255 octets at most; until 1,024 others",

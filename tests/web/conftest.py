@@ -19,6 +19,7 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
+from letterhead.ports.alerts import AlertSender
 from letterhead.ports.dns_host import HostedZones
 from letterhead.ports.provider import ProviderNotifications
 from letterhead.ports.resolver import Resolver
@@ -79,6 +80,7 @@ async def running(
     resolver: Resolver | None = None,
     provider: SimulatedProvider | None = None,
     hosted_zones: HostedZones | None = None,
+    alerts: AlertSender | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     **web: Any,
 ) -> AsyncIterator[Installation]:
@@ -89,6 +91,7 @@ async def running(
         provider=provider,
         notices=notices,
         hosted_zones=hosted_zones,
+        alerts=alerts,
         now=now,
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -156,6 +156,17 @@ async def test_limits_count_no_hidden_domain(tmp_path: Path) -> None:
             assert not any(each.isdigit() for each in answer.json()["error"]["message"] + answer.json()["error"]["fix"])
 
 
+async def test_the_cover_of_names_below_is_for_who_has_them(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """Whether a domain signs for the names below it is set by a key that is bound to these, too."""
+    await acme.post("/domains", json={"sender": "own.dev"})
+    for below, status in ((False, 403), (True, 200)):
+        made = await make(acme, domains=["own.dev"], coversSubdomains=below)
+        async with house.client(made["key"]) as bound:
+            answer = await bound.patch("/domains/own.dev", json={"coversSubdomains": False})
+            assert answer.status_code == status, answer.text
+            assert (await bound.patch("/domains/own.dev", json={"note": "ours"})).status_code == 200
+
+
 async def test_an_idempotency_key_is_its_own(house: Installation, acme: httpx2.AsyncClient) -> None:
     """The text that another key of the account has used is a new one for a bound key, and repeats for itself."""
     used = {"Idempotency-Key": "same"}

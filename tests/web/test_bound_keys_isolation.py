@@ -57,6 +57,8 @@ GETS: Mapping[str, tuple[str, ...]] = {
         "GET /webhooks/{webhookId}/deliveries", "POST /webhooks/{webhookId}/deliveries/{deliveryId}/redeliver",
         "GET /dns-credentials", "POST /dns-credentials", "PATCH /dns-credentials/{credentialId}",
         "DELETE /dns-credentials/{credentialId}", "GET /can-send", "GET /covers",
+        "GET /alert-channels", "POST /alert-channels", "POST /alert-channels/{channelId}/test",
+        "DELETE /alert-channels/{channelId}",
     ),
     OPERATOR: (
         "GET /accounts", "POST /accounts", "GET /accounts/usage", "GET /accounts/domains", "GET /accounts/{accountId}",
@@ -77,6 +79,7 @@ LOUD = {"/docs", "/openapi.json", "/metrics"}  # long, the same for everybody, a
 BODIES: Mapping[str, dict[str, Any]] = {
     "POST /webhooks": {"webhook": "https://hooks.example.org/x", "events": ["*"]},
     "PUT /webhooks/{webhookId}": {"webhook": "https://hooks.example.org/x", "events": ["*"]},
+    "POST /alert-channels": {"name": "x", "url": "ntfys://token@ntfy.example.org/x"},
     "POST /keys": {"keyType": "secret", "name": "wider", "scope": "full"},
     "PATCH /account": {"reminders": False},
     "PATCH /domains/{sender}": {"note": "wider"},

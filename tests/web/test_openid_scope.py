@@ -20,6 +20,7 @@ ONE = {
     "deliveryId": "x",
     "linkId": "x",
     "credentialId": "x",
+    "channelId": "x",
     "keyId": "x",
     "proofId": "x",
     "planId": "x",

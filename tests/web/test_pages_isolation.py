@@ -24,6 +24,7 @@ UNKNOWN = {
     "credentialId": "dns_none",
     "memberId": "mem_none",
     "invitationId": "inv_none",
+    "channelId": "alert_none",
 }
 ANYBODYS = {"name", "token"}  # an asset, and what only its holder knows
 
@@ -41,6 +42,8 @@ async def things_of(house: Installation, stranger: httpx2.AsyncClient) -> dict[s
     plan = (await plant_plan(house.deps, SENDER, house.accounts["canary"])).id
     named["credentialId"] = await plant_credential(house.deps, SENDER, house.accounts["canary"])
     named |= await plant_people(house, account)
+    channel = {"name": "canary key", "url": "ntfys://token@canary.dev/x"}
+    named["channelId"] = (await stranger.post("/alert-channels", json=channel)).json()["id"]
     return named | {"accountId": account, "planId": plan, "proofId": "proof" + "0" * 40}
 
 

@@ -206,6 +206,7 @@ class SqlLeases:
             await session.rows("release_domains", owner=owner, now=rows.ms(now))
             await session.rows("release_intents", owner=owner)
             await session.rows("release_reminders", owner=owner)
+            await session.rows("release_alerts", owner=owner)
             await session.rows("release_deliveries", owner=owner)
 
         await self._engine.transact(work)

@@ -6,7 +6,10 @@ from letterhead.adapters.storage.engine import Engine
 from letterhead.ports.store.secrets import SealedSecret
 
 # A new table with sealed secrets gets a line here, and its two statements in sql/secrets.sql.
-PLACES: Final = ("dns_credentials", "domain_keys", "key_pool", "spare_keys", "vault", "webhooks", "webhooks_before")
+PLACES: Final = (
+    "alert_channels", "dns_credentials", "domain_keys", "key_pool", "spare_keys", "vault", "webhooks",
+    "webhooks_before",
+)  # fmt: skip
 
 
 class SqlSecrets:

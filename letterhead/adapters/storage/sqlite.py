@@ -128,6 +128,7 @@ async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[Sqlit
         await engine.write("release_all_domains")  # nobody else can hold one: the file is ours alone
         await engine.write("release_all_intents")
         await engine.write("release_all_reminders")
+        await engine.write("release_all_alerts")
         await engine.write("release_all_deliveries")
         await engine.write("end_all_heartbeats")
         yield engine

@@ -9,6 +9,7 @@ from typing import Final
 from letterhead.adapters.storage import schema
 from letterhead.adapters.storage.account_imports import SqlAccountImports
 from letterhead.adapters.storage.accounts import SqlAccounts
+from letterhead.adapters.storage.alerts import SqlAlerts
 from letterhead.adapters.storage.bound_domains import SqlBoundDomains
 from letterhead.adapters.storage.dns_credentials import SqlDnsCredentials
 from letterhead.adapters.storage.dns_plans import SqlDnsPlans
@@ -38,6 +39,7 @@ POSTGRES: Final = ("postgresql://", "postgres://")
 class SqlStore(
     SqlAccountImports,
     SqlAccounts,
+    SqlAlerts,
     SqlDomains,
     SqlBoundDomains,
     SqlProfiles,
@@ -59,6 +61,7 @@ class SqlStore(
     def __init__(self, engine: Engine) -> None:
         SqlAccountImports.__init__(self, engine)
         SqlAccounts.__init__(self, engine)
+        SqlAlerts.__init__(self, engine)
         SqlDomains.__init__(self, engine)
         SqlBoundDomains.__init__(self, engine)
         SqlProfiles.__init__(self, engine)

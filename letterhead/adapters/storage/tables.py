@@ -84,6 +84,7 @@ async def end_what_was_held(session: DatabaseSession, *, moved: bool, now: int) 
         "release_all_domains",
         "release_all_intents",
         "release_all_reminders",
+        "release_all_alerts",
         "release_all_deliveries",
         "release_all_dns_credentials",
     ):
@@ -91,6 +92,7 @@ async def end_what_was_held(session: DatabaseSession, *, moved: bool, now: int) 
     if not moved:
         await session.rows("delete_all_sessions")
         await session.rows("settle_reminders_of_the_past", now=now)
+        await session.rows("settle_alerts_of_the_past", now=now)
 
 
 def count_rows_of(table: StoredTable) -> str:

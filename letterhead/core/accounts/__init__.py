@@ -1,6 +1,7 @@
 """Accounts and what they may do.
 
 - `accounts`: `Account`, `ApiKey`, `Caller`, `Session` and `Scope`.
+- `alert_channels`: a chat or an on-call service that an account hears of its domains by, without its address.
 - `api_keys`: the text of an API key and its digest.
 - `key_bounds`: the sender domains and the networks that an API key is held to.
 - `dns_credentials`: a kept credential of a DNS host, without its values.

@@ -1,14 +1,15 @@
 """Storage, as narrow protocols: an operation names those that it needs.
 
-`accounts`, `account_imports`, `domains`, `bound_domains`, `profiles`, `dns_credentials`, `dns_plans`, `leases`,
-`members`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`, `subdomain_covers`; and `tables`,
-all rows as they are stored.
+`accounts`, `account_imports`, `alerts`, `domains`, `bound_domains`, `profiles`, `dns_credentials`, `dns_plans`,
+`leases`, `members`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`, `subdomain_covers`; and
+`tables`, all rows as they are stored.
 """
 
 from typing import Protocol
 
 from letterhead.ports.store.account_imports import AccountImportStore
 from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.alerts import AlertStore
 from letterhead.ports.store.bound_domains import BoundDomainStore
 from letterhead.ports.store.dns_credentials import DnsCredentialStore
 from letterhead.ports.store.dns_plans import DnsPlanStore
@@ -27,6 +28,7 @@ from letterhead.ports.store.webhooks import WebhookStore
 class Store(
     AccountImportStore,
     AccountStore,
+    AlertStore,
     DomainStore,
     BoundDomainStore,
     ProfileStore,

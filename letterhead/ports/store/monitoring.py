@@ -110,6 +110,7 @@ class WorkKind(StrEnum):
     DNS_HOST = "dns-host"  # zones at DNS hosts that kept credentials are for
     DELIVERY = "delivery"  # of webhooks
     REMINDER = "reminder"
+    ALERT = "alert"  # in chats and on-call services
     RELAY = "relay"  # messages handed on
     REQUEST = "request"
     STREAM = "stream"

@@ -3,6 +3,7 @@
 - `accepted_findings`: what a domain's account accepts
 - `account`: an account's API keys, its usage, and its reminders
 - `account_domains`: the domains of all accounts, for the operator
+- `alerts`: an account's chats and on-call services
 - `apply`: the way from the set-up page to the DNS host that adds the records, and back
 - `assets`: the stylesheet, the script and the logo
 - `cards`: a domain's records as the pages of the domain and of the set-up link show them
@@ -29,6 +30,7 @@ from letterhead.web.pages import (
     accepted_findings,
     account,
     account_domains,
+    alerts,
     apply,
     assets,
     dns_plans,
@@ -58,6 +60,7 @@ PAGES: tuple[Endpoint, ...] = (
     *webhooks.PAGES,
     *account.PAGES,
     *members.PAGES,
+    *alerts.PAGES,
     *operator.PAGES,
     *account_domains.PAGES,
     *assets.PAGES,

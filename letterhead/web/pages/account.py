@@ -8,7 +8,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Scope, is_last_full_key, is_reachable_address
 from letterhead.core.accounts.quotas import resets_at
 from letterhead.errors import Fault, Kind
-from letterhead.operations import account_address, accounts, audit, dns_credentials, key_requests
+from letterhead.operations import account_address, accounts, alerts, audit, dns_credentials, key_requests
 from letterhead.operations.accounts import NewApiKey
 from letterhead.operations.key_requests import KeyBounds
 from letterhead.web import errors
@@ -125,6 +125,8 @@ async def account(context: RequestContext) -> Response:
         openid=deps.sign_in,
         resets_at=resets_at(deps.now()),
         names={each.id: each.name for each in await accounts.list_keys(deps, context.account_id)},
+        channels=await alerts.list_channels(deps, context.account_id),
+        sends_alerts=deps.alerts is not None,
         credentials=await dns_credentials.list_credentials(deps, context.account_id),
         audit=[each.row for each in await audit.list_audit(deps, context.account_id, None, AUDIT)],
     )

@@ -3,6 +3,7 @@
 - `accepted_findings`: the findings that an account accepts at one of its domains
 - `account_domains`: the domains of all accounts, for the operator to read
 - `accounts`: the operator's accounts, the caller's own account, and the audit
+- `alerts`: the chats and on-call services that alerts go to
 - `bulk`: many domains in one request
 - `checks`: checks of one domain on request
 - `dns_credentials`: the credentials of DNS hosts that an account keeps
@@ -31,6 +32,7 @@ from letterhead.web.routes import (
     accepted_findings,
     account_domains,
     accounts,
+    alerts,
     bulk,
     checks,
     dns_credentials,
@@ -70,6 +72,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *proofs.ENDPOINTS,
     *events.ENDPOINTS,
     *webhooks.ENDPOINTS,
+    *alerts.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *members.ENDPOINTS,

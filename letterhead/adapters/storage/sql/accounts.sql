@@ -60,6 +60,7 @@ UNION ALL SELECT 'members', count(*) FROM members WHERE account_id = :account_id
 UNION ALL SELECT 'invitations', count(*) FROM invitations WHERE account_id = :account_id
 UNION ALL SELECT 'sign_in_rules', count(*) FROM sign_in_rules WHERE account_id = :account_id
 UNION ALL SELECT 'dns_credentials', count(*) FROM dns_credentials WHERE account_id = :account_id
+UNION ALL SELECT 'alert_channels', count(*) FROM alert_channels WHERE account_id = :account_id
 UNION ALL SELECT 'webhooks', count(*) FROM webhooks WHERE account_id = :account_id
 UNION ALL SELECT 'deliveries', count(*) FROM deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id
     WHERE w.account_id = :account_id;

@@ -61,3 +61,11 @@ SELECT id AS key, sealed FROM dns_credentials WHERE id > :after ORDER BY id LIMI
 -- name: reseal_dns_credentials(key, before, sealed)
 -- Replace a kept credential, unless it has changed since it was read.
 UPDATE dns_credentials SET sealed = :sealed WHERE id = :key AND sealed = :before RETURNING id;
+
+-- name: sealed_in_alert_channels(after, limit)
+-- Return a page of the addresses of alert channels, for wrapping them again.
+SELECT id AS key, sealed FROM alert_channels WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: reseal_alert_channels(key, before, sealed)
+-- Replace the address of an alert channel, unless it has changed since it was read.
+UPDATE alert_channels SET sealed = :sealed WHERE id = :key AND sealed = :before RETURNING id;
