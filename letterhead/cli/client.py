@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx2
 import msgspec
@@ -20,6 +20,7 @@ DEFAULT_URL = "http://127.0.0.1:8025"
 PRIVATE = ("privateDKIMKey", "privateEd25519Key")
 SECONDS = 40.0  # a check that was asked for answers within 25 s
 NOT_MODIFIED = 304
+QueryValue = str | Sequence[str]  # of a parameter that is there once, or several times
 LOCAL = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -147,7 +148,7 @@ class Api:
         path: str,
         body: Mapping[str, object] | None = None,
         *,
-        query: Mapping[str, str | None] | None = None,
+        query: Mapping[str, QueryValue | None] | None = None,
     ) -> bytes:
         """Return the body of the response to one request.
 
@@ -163,30 +164,30 @@ class Api:
         body = None if answer.status_code == NOT_MODIFIED else answer.content
         return body, answer.headers.get("etag", tag)
 
-    def call_all(self, path: str, query: Mapping[str, str | None]) -> bytes:
+    def call_all(self, path: str, query: Mapping[str, QueryValue | None]) -> bytes:
         """Return all pages of a list as one JSON array; faults as of `call`."""
         rows: list[Any] = []
         for page in self.pages(path, query):
             rows += decode_json(page)
         return msgspec.json.encode(rows)
 
-    def pages(self, path: str, query: Mapping[str, str | None]) -> Iterator[bytes]:
+    def pages(self, path: str, query: Mapping[str, QueryValue | None]) -> Iterator[bytes]:
         """Yield the body of each page of a list; faults as of `call`."""
-        parameters = {name: value for name, value in query.items() if value is not None}
+        parameters: Mapping[str, QueryValue] = {name: value for name, value in query.items() if value is not None}
         while True:
             answer = self._request("GET", path, None, parameters)
             yield answer.content
             following = answer.links.get("next")
             if following is None:
                 return
-            parameters = dict(parse_qsl(urlsplit(following["url"]).query))
+            parameters = parse_qs(urlsplit(following["url"]).query)
 
     def _request(
         self,
         method: str,
         path: str,
         body: Mapping[str, object] | None,
-        parameters: Mapping[str, str],
+        parameters: Mapping[str, QueryValue],
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         try:

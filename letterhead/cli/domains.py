@@ -17,7 +17,7 @@ from letterhead.cli import (
     subdomain_covers,
     wait,
 )
-from letterhead.cli.client import Api, account_key, decode_json, domain_text, path_of, refuse_clear_text
+from letterhead.cli.client import Api, QueryValue, account_key, decode_json, domain_text, path_of, refuse_clear_text
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
@@ -79,6 +79,7 @@ def list_domains(
     status: Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"] | None = None,
     search: Annotated[str | None, Parameter(name=["--search", "-q"])] = None,
     problem: str | None = None,
+    label: tuple[str, ...] = (),
     refresh: Annotated[bool, Parameter(negative="")] = False,
     output: Output = TABLE,
     private_keys: WithPrivateKeys = False,
@@ -98,19 +99,24 @@ def list_domains(
         Only those whose name holds this text.
     problem
         Only those whose last check found this: the code of a finding, such as dkim.missing.
+    label
+        Only those with this label, as key:value; given several times, those with all of them.
     refresh
         Ask the mail provider about each before answering.
     """
     if account or all_accounts:
-        return operator.list_domains({"accountId": account, "status": status, "condition": only, "q": search}, output)
+        filters: dict[str, QueryValue | None] = {"accountId": account, "status": status, "condition": only}
+        return operator.list_domains(filters | {"q": search, "label": label or None}, output)
     if only:
         raise operator.needs_accounts("--only")
     with Api(account_key()) as api:
-        query = {"status": status, "q": search, "problem": problem, "refresh": "true" if refresh else None}
+        query: dict[str, QueryValue | None] = {"status": status, "q": search, "problem": problem}
+        query |= {"label": label or None, "refresh": "true" if refresh else None}
         answer = api.call("GET", path_of("domains"), query=query)
     domains = decode_json(answer)
     shown = domain_text(answer, private_keys) if output.form == "json" else ""
-    none = "No domain matches. List all of them: letterhead domains list" if status or search or problem else NO_DOMAINS
+    is_filtered = bool(status or search or problem or label)
+    none = "No domain matches. List all of them: letterhead domains list" if is_filtered else NO_DOMAINS
     print_rows(output, shown, LIST_HEADER, list_rows(domains), none)
     return Exit.OK
 

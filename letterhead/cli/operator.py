@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from letterhead.cli.client import Api, decode_json, operator_token, path_of
+from letterhead.cli.client import Api, QueryValue, decode_json, operator_token, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.output import Output, print_rows
 from letterhead.cli.tables import colour_text, timestamp
@@ -12,7 +12,7 @@ HEADER = ("ACCOUNT", "NAME", "DOMAIN", "STATUS", "FAILING SINCE", "SENDING STOPS
 PAGE = 500
 
 
-def list_domains(query: Mapping[str, str | None], output: Output) -> Exit:
+def list_domains(query: Mapping[str, QueryValue | None], output: Output) -> Exit:
     """List domains of all accounts, or of one."""
     with Api(operator_token()) as api:
         answer = api.call_all(path_of("accounts", "domains"), {**query, "limit": str(PAGE)})

@@ -1,6 +1,6 @@
 """Domains as text for a terminal: the list, the records to publish, verdicts and findings in the form of a compiler."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -131,8 +131,22 @@ def report(domain: ApiObject, width: int | None = None) -> Text:
             state.append(
                 f"\nNot looked at anew: this look is {domain['lastCheckAge']} s old, the next can be made {again}."
             )
+        for name, value in _kept(domain):
+            state.append(f"\n{name}: ").append("\n  ".join(map(visible, value.splitlines())))
         parts.insert(0, state)
     return Text("\n\n").join(part for part in parts if part)
+
+
+def _kept(domain: ApiObject) -> Iterator[tuple[str, str]]:
+    """Yield what the account keeps about a domain."""
+    if labels := domain.get("labels"):
+        yield "labels", ", ".join(f"{key}:{value}" for key, value in labels.items())
+    if contact := domain.get("contact"):
+        state = {"waiting": "not confirmed yet", "ended": "has ended its mails"}.get(contact["state"], contact["state"])
+        copied = "" if contact["copyAccount"] else ", no copy for the account"
+        yield "contact", f"{contact['email']} ({state}{copied})"
+    if note := domain.get("note"):
+        yield "note", note
 
 
 def verdicts(domain: ApiObject, width: int | None = None) -> Text:

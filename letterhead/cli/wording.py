@@ -148,6 +148,10 @@ _OPTIONS: Mapping[str, str] = {
     "from": "the name",
     "dns": "--no-dns",
     "note": "--note",
+    "label": "--label",
+    "labels": "--label",
+    "contact": "--contact",
+    "copyAccount": "--copy-account",
     "after": "--after",
 }
 _OPERATION = re.compile(r"`?\b(GET|POST|PUT|PATCH|DELETE) (/[^\s,;)`?]*[^\s,;)`?.:])(?: with \{[^}]*\})?`?")

@@ -23,6 +23,7 @@ from letterhead.core.dns.records import Txt
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain, Effect
 from letterhead.core.domain.health import HealthState, new_health
+from letterhead.core.domain.profile import DomainProfile, arriving_profile
 from letterhead.core.names.domain_names import NameRules, parse_domain
 from letterhead.core.public.webhooks import Webhook
 from letterhead.core.secret import Secret
@@ -90,10 +91,11 @@ class ArchivedKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArchivedDomain(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="domain"):
-    """A domain with its private keys."""
+    """A domain with its private keys, and with what the account keeps about it."""
 
     domain: Domain
     keys: tuple[ArchivedKey, ...]
+    profile: DomainProfile = DomainProfile()
 
 
 class ArchivedWebhook(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
@@ -169,12 +171,12 @@ async def _archive_lines(
         ids |= {each.id for each in page}
         sealed = await deps.store.sealed_keys(account.id, page[0].sender, page[-1].sender)
         for domain in page:
-            keys = []
+            keys, profile = [], await deps.store.profile(domain.id)
             for selector in sorted({selector for domain_id, selector in sealed if domain_id == domain.id}):
                 purpose = key_purpose(domain, selector)
                 secret = deps.keyring.unseal(sealed[domain.id, selector], purpose)
                 keys.append(ArchivedKey(selector=selector, sealed=_text(sealer.seal(secret, purpose))))
-            yield ArchivedDomain(domain=domain, keys=tuple(keys))
+            yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=profile)
         page = await deps.store.domains(account.id, DomainQuery(limit=PAGE, after=page[-1].sender))
     for stored in await deps.store.webhooks(account.id):
         purpose = secret_purpose(stored.webhook)
@@ -347,10 +349,10 @@ def _arrived(
         check_reason="imported",
         last_sync=now,
     )
-    if not as_it_is:
-        domain = as_claim(domain, now)
-    keys = list(_resealed(deps, archived, domain, key))
-    return ImportedDomain(domain=domain, keys=tuple(keys), effects=(Effect.REGISTER,) if as_it_is else ())
+    domain = domain if as_it_is else as_claim(domain, now)
+    keys = tuple(_resealed(deps, archived, domain, key))
+    effects, profile = (Effect.REGISTER,) if as_it_is else (), arriving_profile(archived.profile)
+    return ImportedDomain(domain=domain, keys=keys, effects=effects, profile=profile)
 
 
 def as_claim(domain: Domain, now: datetime) -> Domain:

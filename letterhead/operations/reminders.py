@@ -3,8 +3,6 @@
 A process that is killed in between does not send it again. Only a refusal before the server took it gives it back.
 """
 
-import base64
-import hmac
 from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import quote
@@ -12,38 +10,30 @@ from urllib.parse import quote
 import structlog
 from msgspec.structs import replace
 
-from letterhead.core.accounts.accounts import Account, is_reachable_address, is_reachable_url
+from letterhead.core.accounts.accounts import Account, is_reachable_url
 from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.profile import DomainProfile
 from letterhead.core.domain.progress import progress
 from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.schedule import reminders as rules
+from letterhead.core.schedule.recipients import Recipient, reminder_recipients
 from letterhead.core.schedule.reminder_mail import Email, ReminderInput, reminder_email
 from letterhead.core.zone import resolver_outage
-from letterhead.errors import Fault, Kind
 from letterhead.operations import setup_links
-from letterhead.operations.accounts import AccountNeeds, AccountUpdate, change_account
-from letterhead.operations.audit import WORKER, Actor
+from letterhead.operations.accounts import AccountNeeds
+from letterhead.operations.audit import WORKER
+from letterhead.operations.confirmed_addresses import reachable_email
 from letterhead.operations.domains import list_last_checks, plan_of
+from letterhead.operations.opt_outs import contact_opt_out_url, opt_out_url
 from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
-from letterhead.ports.deps import Digest, OperationSettings
-from letterhead.ports.mail import DeliveryResult, Mailer
+from letterhead.ports.mail import DeliveryResult, Mailer, SendResult
 from letterhead.ports.store.alerts import AlertStore
 from letterhead.ports.store.reminders import DueReminder, ReminderStore
 
-PATH = "/reminders/opt-out/"
 DOMAINS = "/dashboard/domains/"
 LINK_DAYS = 14  # the life of a set-up link in a reminder
 
 log = structlog.get_logger()
-
-
-class OptOutLinkNeeds(Protocol):
-    """What writing the link that ends an account's reminders needs."""
-
-    @property
-    def digest(self) -> Digest: ...
-    @property
-    def policy(self) -> OperationSettings: ...
 
 
 class StoreForReminders(StoreForSetupLinks, ReminderStore, AlertStore, Protocol):
@@ -73,11 +63,16 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
 
 
 async def _send_mail(deps: ReminderNeeds, due: DueReminder, domain: Domain, account: Account, owner: str) -> None:
-    """Mail one reminder, or settle it with the reason why it is not mailed."""
-    if not account.reminders:
-        await deps.store.settle_reminder(due.id, "opted-out", "the account wants no reminders", None)
-    elif not is_reachable_address(account.email):
-        await deps.store.settle_reminder(due.id, "no-address", "the account has no address that mail can reach", None)
+    """Mail one reminder to those whom it concerns, or settle it with the reason why it is not mailed."""
+    # An acceptance is the account's own: its contact can't renew one.
+    is_own = due.reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED
+    profile = DomainProfile() if is_own else await deps.store.profile(domain.id)
+    recipients = reminder_recipients(account, profile)
+    if not recipients:
+        outcome, why = "no-address", "the account has no address that mail can reach"
+        if not account.reminders:
+            outcome, why = "opted-out", "the account wants no reminders"
+        await deps.store.settle_reminder(due.id, outcome, why, None)
     elif deps.mailer is None:
         await deps.store.settle_reminder(due.id, "no-mail-server", "no mail server is set", None)
     else:
@@ -85,35 +80,65 @@ async def _send_mail(deps: ReminderNeeds, due: DueReminder, domain: Domain, acco
         if not findings and due.reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED:
             await deps.store.settle_reminder(due.id, "moot", "what was accepted is there no more", None)
             return
-        reachable = is_reachable_url(deps.policy.public_url)
-        email = reminder_email(
-            ReminderInput(
-                reminder=due.reminder,
-                domain=domain,
-                findings=findings,
-                to=account.email,
-                name=f"reminder-{due.id}.{deps.policy.installation}",
-                unsubscribe=opt_out_url(deps, account.id),
-                brand=deps.policy.brand_name,
-                progress=progress(domain, plan_of(deps, domain), deps.now()).sentence,
-                domain_url=f"{deps.policy.public_url}{DOMAINS}{quote(domain.sender, safe='')}" if reachable else None,
-                setup_url=await _setup_url(deps, due.reminder, domain) if reachable else None,
-            )
+        setup_url = await _setup_url(deps, due.reminder, domain) if is_reachable_url(deps.policy.public_url) else None
+        written = ReminderInput(
+            reminder=due.reminder,
+            domain=domain,
+            findings=findings,
+            to=account.email,
+            name=f"reminder-{due.id}",
+            unsubscribe="",
+            brand=deps.policy.brand_name,
+            progress=progress(domain, plan_of(deps, domain), deps.now()).sentence,
+            setup_url=setup_url,
         )
+        emails = [_address(deps, written, account, each) for each in recipients]
         if await deps.store.mark_handed_over(due.id, owner, deps.now()):
-            await _hand_over(deps, deps.mailer, due, email)
+            await _hand_over(deps, deps.mailer, due, list(zip(recipients, emails, strict=True)))
 
 
-async def _hand_over(deps: ReminderNeeds, mailer: Mailer, due: DueReminder, email: Email) -> None:
-    sent, now = await mailer.send(email), deps.now()
+def _address(deps: ReminderNeeds, written: ReminderInput, account: Account, to: Recipient) -> Email:
+    """Write the message to one recipient: all have one set-up link, and each a link of its own that ends them."""
+    name = f"{written.name}{'-contact' if to.is_contact else ''}.{deps.policy.installation}"
+    if to.is_contact:
+        unsubscribe = contact_opt_out_url(deps, written.domain.id, to.email)
+        theirs = replace(written, contact_for=account.name, reply_to=reachable_email(account))
+        return reminder_email(replace(theirs, to=to.email, name=name, unsubscribe=unsubscribe))
+    reachable = is_reachable_url(deps.policy.public_url)
+    domain_url = f"{deps.policy.public_url}{DOMAINS}{quote(written.domain.sender, safe='')}" if reachable else None
+    own = replace(written, domain_url=domain_url, unsubscribe=opt_out_url(deps, account.id))
+    return reminder_email(replace(own, to=to.email, name=name))
+
+
+async def _hand_over(
+    deps: ReminderNeeds, mailer: Mailer, due: DueReminder, messages: Sequence[tuple[Recipient, Email]]
+) -> None:
+    """Hand the messages over, the contact's first; one that is refused for now comes again if it is the first.
+
+    Those after the first are copies: they are tried once, and what became of them changes nothing but the detail. Where
+    the contact's address is refused for good, the account's message is what was sent.
+    """
+    sent = await mailer.send(messages[0][1])
+    now = deps.now()
+    if sent.result is DeliveryResult.LATER:
+        _log(due, sent)
+        await deps.store.postpone_reminder(due.id, now + rules.retry_in(due.attempts), sent.said)
+        return
+    results = [sent]
+    for recipient, email in messages[1:]:
+        if sent.result is DeliveryResult.REFUSED or not recipient.is_fallback:
+            results.append(await mailer.send(email))
+    for each in results:
+        _log(due, each)
+    said = "; ".join(each.said for each in results)
+    if any(each.result is DeliveryResult.ACCEPTED for each in results):
+        await deps.store.settle_reminder(due.id, "sent", said, now)
+    else:
+        await deps.store.settle_reminder(due.id, sent.result.value, said, None)
+
+
+def _log(due: DueReminder, sent: SendResult) -> None:
     log.info("reminder.handed", kind=due.reminder.kind, step=due.reminder.step, post=sent.result, said=sent.said)
-    match sent.result:
-        case DeliveryResult.LATER:
-            await deps.store.postpone_reminder(due.id, now + rules.retry_in(due.attempts), sent.said)
-        case DeliveryResult.ACCEPTED:
-            await deps.store.settle_reminder(due.id, "sent", sent.said, now)
-        case DeliveryResult.REFUSED | DeliveryResult.UNKNOWN:
-            await deps.store.settle_reminder(due.id, sent.result.value, sent.said, None)
 
 
 async def _findings_of(deps: ReminderNeeds, reminder: rules.Reminder, domain: Domain) -> Sequence[Finding]:
@@ -131,36 +156,3 @@ async def _setup_url(deps: ReminderNeeds, reminder: rules.Reminder, domain: Doma
         return None
     actor = replace(WORKER, account_id=domain.account_id)
     return (await setup_links.make_uncounted_link(deps, domain, LINK_DAYS, actor)).url
-
-
-def opt_out_url(deps: OptOutLinkNeeds, account_id: str) -> str:
-    """Return the link that ends an account's reminders without a sign-in; it never expires."""
-    return f"{deps.policy.public_url}{PATH}{account_id}.{_signature(deps, account_id)}"
-
-
-def _signature(deps: OptOutLinkNeeds, account_id: str) -> str:
-    # No API key's text begins so: the two uses of the pepper can't meet.
-    return base64.urlsafe_b64encode(deps.digest(f"opt-out|{account_id}")[:18]).decode()
-
-
-async def find_opt_out_account(deps: ReminderNeeds, token: str) -> Account:
-    """Find the account that an opt-out link is for; Fault `not-found` for a link that we did not write."""
-    account_id, _, signature = token.rpartition(".")
-    if signature.isascii() and hmac.compare_digest(signature, _signature(deps, account_id)):
-        account = await deps.store.account(account_id)
-        if account is not None:
-            return account
-    raise Fault(
-        Kind.NOT_FOUND,
-        "This link to end reminders is not whole, or its account is gone.",
-        "Take the whole link from the message, or set it with PATCH /account.",
-    )
-
-
-async def opt_out(deps: ReminderNeeds, token: str, actor: Actor) -> Account:
-    """End the reminders of the account that an opt-out link is for; Fault `not-found`."""
-    account = await find_opt_out_account(deps, token)
-    if not account.reminders:
-        return account
-    actor = replace(actor, account_id=account.id)
-    return await change_account(deps, account.id, actor, AccountUpdate(reminders=False))

@@ -180,6 +180,6 @@ class RequestContext(msgspec.Struct, kw_only=True):
 
     def link_to_next(self, **parameters: object) -> dict[str, str]:
         """Return the Link header to the next page of this path (RFC 8288); None leaves a parameter out."""
-        kept = urlencode({name: value for name, value in parameters.items() if value is not None})
+        kept = urlencode({name: value for name, value in parameters.items() if value is not None}, doseq=True)
         path = self.request.scope["raw_path"].decode("ascii")
         return {"Link": f'<{self.state.settings.public_url}{path}?{kept}>; rel="next"'}

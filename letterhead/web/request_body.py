@@ -6,7 +6,7 @@ At most 64 KB are read; JSON in UTF-8 alone; no doubled keys, NaN, lone surrogat
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import NoReturn, TypeVar, get_args
+from typing import NoReturn, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -208,14 +208,16 @@ def parse_query(octets: bytes, shape: type[T]) -> T:
     """Parse a query string; Fault `parameter-invalid`."""
     if not octets:
         return shape()
-    known = {field.encode_name for field in msgspec.structs.fields(shape)}
-    given: dict[str, str] = {}
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}
+    given: dict[str, str | list[str]] = {}
     for name, value in parse_qsl(octets.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"):
-        if name not in known:
+        if name not in fields:
             continue
-        if name in given or _UNSENDABLE.search(value):
+        listed = given.get(name)
+        is_list = get_origin(next(iter(get_args(fields[name])), None)) is tuple  # Annotated[tuple[…], …]
+        if (listed is not None and not is_list) or _UNSENDABLE.search(value):
             raise _bad_parameter(name, "it is given twice, or is not text in UTF-8")
-        given[name] = value
+        given[name] = [*(listed or ()), value] if is_list else value
     try:
         return msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as bad:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.dns.answers import Snapshot
+from letterhead.core.domain.profile import MOST_LABELS
 from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.public.representation import PublicDomain, PublicProgress, Status, VerificationRecord
 
@@ -94,6 +95,16 @@ class ProviderSays(Out, frozen=True, kw_only=True):
     seen_at: datetime | UnsetType = UNSET
 
 
+class ContactOut(Out, frozen=True, kw_only=True):
+    """A domain's contact: `waiting` for its confirmation, `confirmed`, or `ended` by the person there."""
+
+    email: str
+    state: Literal["waiting", "confirmed", "ended"]
+    asked_at: datetime
+    confirmed_at: datetime | UnsetType = UNSET
+    copy_account: bool
+
+
 class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     """One sender domain in full: the fields of the list, each record's result, the findings and the next check."""
 
@@ -105,6 +116,8 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     stops_sending_at: datetime | UnsetType = UNSET
     verified_at: datetime | UnsetType = UNSET
     note: Annotated[str, Meta(description="What the account keeps about it.")] | UnsetType = UNSET
+    labels: Annotated[dict[str, str], Meta(description="By key.")] | UnsetType = UNSET
+    contact: ContactOut | UnsetType = UNSET
     checked_at: datetime | UnsetType = UNSET
     next_check_at: datetime | UnsetType = UNSET
     check_reason: str | UnsetType = UNSET
@@ -309,6 +322,12 @@ class NewRotation(In, frozen=True, kw_only=True):
     private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
 
 
+LabelsWanted = Annotated[
+    tuple[str, ...],
+    Meta(max_length=MOST_LABELS, description="Only domains with this label, as key:value; repeated: with all of them."),
+]
+
+
 class DomainsQuery(In, frozen=True, kw_only=True):
     """Filters and page of a list of domains."""
 
@@ -320,6 +339,7 @@ class DomainsQuery(In, frozen=True, kw_only=True):
         Annotated[str, Meta(max_length=100, description="Only domains whose last check found this: a finding's code.")]
         | UnsetType
     ) = UNSET
+    label: LabelsWanted = ()
     expand: Annotated[Literal["health"], Meta(description="Sums up each domain's last check.")] | UnsetType = UNSET
     refresh: Annotated[bool, Meta(description="Asks the provider before answering.")] = False
 

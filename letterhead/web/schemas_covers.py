@@ -14,9 +14,10 @@ from letterhead.web.schemas import In, Out
 class CanSendQuery(In, frozen=True, kw_only=True):
     """What mail is to be sent from."""
 
-    sent_from: Annotated[
-        str, Meta(min_length=1, max_length=2000, description="A domain, an address, or a whole From field.")
-    ] = msgspec.field(name="from")
+    # With a default, so that a request without it gets the answer that an empty name gets.
+    sent_from: Annotated[str, Meta(max_length=2000, description="A domain, an address, or a whole From field.")] = (
+        msgspec.field(default="", name="from")
+    )
     dns: Annotated[
         bool,
         Meta(description="Whether to ask DNS for the DMARC policy of a covered name; without it `dmarc` is absent."),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.public.representation import PublicDomain, Status
-from letterhead.web.schemas import Health, In, Out
+from letterhead.web.schemas import Health, In, LabelsWanted, Out
 
 Condition = Literal["at-risk", "failing", "refused"]
 _CONDITION = Meta(
@@ -106,6 +106,7 @@ class AllDomainsParameters(In, frozen=True, kw_only=True):
     account_id: Annotated[str, Meta(max_length=100, description="Only domains of this account.")] | UnsetType = UNSET
     status: Annotated[Status, Meta(description="Only domains with this status.")] | UnsetType = UNSET
     condition: Annotated[Condition, _CONDITION] | UnsetType = UNSET
+    label: LabelsWanted = ()
     q: (
         Annotated[str, Meta(max_length=253, description="Only domains with this in their name, or in their account's.")]
         | UnsetType

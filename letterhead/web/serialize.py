@@ -15,6 +15,7 @@ from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.dns.answers import Snapshot
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.profile import DomainProfile
 from letterhead.core.domain.progress import is_required, progress
 from letterhead.core.findings.acceptance import findings_not_accepted
 from letterhead.core.findings.diagnosis import Severity, readable
@@ -109,6 +110,8 @@ def detail(
         verified_at=given(each.verified_at),
         checked_at=check.taken_at if check else UNSET,
         note=view.profile.note or UNSET,
+        labels=view.profile.labels or UNSET,
+        contact=_contact(view.profile),
         next_check_at=given(each.next_check_at),
         check_reason=each.check_reason or UNSET,
         attempts=each.attempts,
@@ -119,6 +122,20 @@ def detail(
         findings=check.findings if check else (),
         provider=_provider(provider_name(deps), each),
         snapshot=public_snapshot(check.snapshot) if check and with_snapshot else UNSET,
+    )
+
+
+def _contact(profile: DomainProfile) -> schemas.ContactOut | UnsetType:
+    contact = profile.contact
+    if contact is None:
+        return UNSET
+    confirmed = "waiting" if contact.confirmed_at is None else "confirmed"
+    return schemas.ContactOut(
+        email=contact.email,
+        state=confirmed if contact.reminders else "ended",  # type: ignore[arg-type] # one of the three
+        asked_at=contact.asked_at,
+        confirmed_at=given(contact.confirmed_at),
+        copy_account=profile.copy_account,
     )
 
 

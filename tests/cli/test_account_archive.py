@@ -63,6 +63,8 @@ def test_an_account_moves(pair: tuple[Installation, Installation], lab: DnsLab, 
         with serving.client(key) as client:
             assert client.post("/domains", json={"sender": waits}).status_code == 200
             hook = client.post("/webhooks", json={"webhook": "https://hooks.acme.dev/x", "events": ["*"]}).json()
+            kept = {"note": "Ask Jo.", "labels": {"team": "web"}}
+            assert client.patch(f"/domains/{zone}", json=kept).status_code == 200
             before = {each["sender"]: each for each in client.get("/domains").json()}
     with target.serving() as serving:
         for record in before[taken]["verificationRecords"].values():
@@ -101,6 +103,8 @@ def test_an_account_moves(pair: tuple[Installation, Installation], lab: DnsLab, 
         for name, each in after.items():
             assert each["privateDKIMKey"] == before[name]["privateDKIMKey"]
             assert each["verificationRecords"]["dkim"] == before[name]["verificationRecords"]["dkim"]
+        shown = client.get(f"/domains/{zone}").json()
+        assert {name: shown.get(name) for name in kept} == kept
         assert client.get("/events").json()
         assert client.get("/account").json()["accountId"] == account
         with serving.operator() as operator:

@@ -1,11 +1,13 @@
 """The store keeps what an account notes about a domain, on both engines, and nobody else's hands ever get it."""
 
 import asyncio
+from functools import partial
 
 from msgspec.structs import replace
 
+from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.core.domain.profile import Contact, DomainProfile
-from letterhead.ports.store.domains import DomainUpdate
+from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from tests.contracts.samples import NOW, Shop, audit, event, later
 
 FULL = DomainProfile(
@@ -72,3 +74,22 @@ async def test_whoever_loses_the_name_keeps_nothing_about_it(shop: Shop) -> None
     assert await shop.store.transfer(lost, won, [audit()])
     assert await shop.store.profile(loser.id) == DomainProfile()
     assert await shop.store.profile(winner.id) == own
+
+
+async def test_labels_choose_domains_for_a_bound_key_as_well(shop: Shop) -> None:
+    """Of the account, and of the names that a key is bound to: those that have all the labels, in order."""
+    made, other = await shop.account(), await shop.account()
+    for owner in (made, other):
+        for sender in ("a.example", "b.example", "c.example"):
+            added = await shop.domain(owner.id, sender)
+            kept = {"team": "web"} | ({"odd": "yes"} if sender == "b.example" else {})
+            await shop.store.change_profile(added, partial(replace, labels=kept), audit())
+    binding = DomainBinding(names=("b.example", "c.example"), covers_below=False)
+    for labels, all_of_them, bound in (
+        (("team:web",), ["a.example", "b.example", "c.example"], ["b.example", "c.example"]),
+        (("team:web", "odd:yes"), ["b.example"], ["b.example"]),
+        (("odd:no",), [], []),
+    ):
+        query = DomainQuery(labels=labels)
+        assert [each.sender for each in await shop.store.domains(made.id, query)] == all_of_them
+        assert [each.sender for each in await shop.store.domains_within(made.id, binding, query)] == bound

@@ -16,7 +16,7 @@ from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.schedule.reminder_mail import ReminderInput, reminder_email
 from letterhead.core.schedule.reminders import AT_ONCE, BEFORE_STOP, Reminder, ReminderKind
 from letterhead.errors import Fault, Kind
-from letterhead.operations import accounts, checks, domains, reminders, setup_links
+from letterhead.operations import accounts, checks, domains, opt_outs, reminders, setup_links
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 from tests.rigs.smtp import PASSWORD, USER, Ledger, Mood
@@ -237,9 +237,9 @@ async def test_opt_out(ours: World, clock: Clock, ledger: Ledger) -> None:
     other = await ours.other("globex")
     for forged in (token[:-1], token.replace(ours.account.id, other.account.id), "", ".", "é.é", token + "\n"):
         with pytest.raises(Fault) as caught:
-            await reminders.opt_out(ours.deps, forged, OPERATOR)
+            await opt_outs.opt_out(ours.deps, forged, OPERATOR)
         assert caught.value.kind is Kind.NOT_FOUND
-    await reminders.opt_out(ours.deps, token, OPERATOR)
+    await opt_outs.opt_out(ours.deps, token, OPERATOR)
     assert not (await accounts.find_account(ours.deps, ours.account.id)).reminders
     await live(ours, clock, hours=72)
     assert len(ledger.taken) == 1

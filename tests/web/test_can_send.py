@@ -187,7 +187,7 @@ async def test_a_verified_child_of_another_account_is_taken_out(tmp_path: Path) 
         ('"a@b" <a@acme.dev> <b@acme.dev>', "parameter-invalid"),
         ("x" * 1500, "domain-too-long"),
         ("x" * 2001, "parameter-invalid"),
-        ("", "parameter-invalid"),
+        ("", "domain-required"),
     ],
 )
 async def test_what_is_no_name_is_refused(
@@ -244,6 +244,12 @@ async def test_the_cover_is_switched(tmp_path: Path) -> None:
         assert subjects == {"acme.dev: covers subdomains"}
         assert (await acme.patch("/domains/other.dev", json={"coversSubdomains": True})).status_code == 404
         assert (await acme.patch("/domains/acme.dev", json={"coversSubdomains": "yes"})).status_code == 400
+
+
+async def test_a_request_without_a_name_is_refused(acme: httpx2.AsyncClient) -> None:
+    """What is left out is as an empty name."""
+    answer = await acme.get("/can-send")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "domain-required")
 
 
 async def test_covering_domains_come_in_pages(tmp_path: Path) -> None:

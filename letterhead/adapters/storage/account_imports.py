@@ -5,6 +5,7 @@ from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.domains import add_intents
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
 from letterhead.adapters.storage.members import member_values
+from letterhead.adapters.storage.profiles import write_profile
 from letterhead.adapters.storage.selectors import hold_selectors, use_selector
 from letterhead.adapters.storage.webhooks import webhook_values
 from letterhead.ports.store.account_imports import ImportedAccount, ImportedDomain
@@ -55,4 +56,5 @@ async def _add_domain(session: DatabaseSession, imported: ImportedDomain) -> Non
         await session.rows(statement, domain_id=domain.id, selector=key.selector, sealed=key.sealed)
     if domain.is_holder:
         await hold_selectors(session, domain)
+    await write_profile(session, domain, imported.profile)
     await add_intents(session, domain, imported.effects, domain.last_sync)

@@ -28,6 +28,7 @@ class SqlBoundDomains:
             not_status=page.not_status,
             contains=page.contains or None,
             problem=rows.problem(page.problem) if page.problem else None,
+            labels=rows.json(page.labels),
             limit=ALL if page.limit is None else page.limit,
             **key_rows.binding_values(binding),
         )

@@ -50,16 +50,20 @@ class SqlDomains:
 
     async def domains(self, account_id: str, page: DomainQuery) -> list[Domain]:
         """Return an account's domains in the order of their names."""
-        found = await self._engine.read(
-            "domains",
-            account_id=account_id,
-            after=page.after or "",
-            status=page.status,
-            not_status=page.not_status,
-            contains=page.contains or None,
-            problem=rows.problem(page.problem) if page.problem else None,
-            limit=ALL if page.limit is None else page.limit,
-        )
+        given: rows.Values = {
+            "account_id": account_id,
+            "after": page.after or "",
+            "status": page.status,
+            "not_status": page.not_status,
+            "contains": page.contains or None,
+            "problem": rows.problem(page.problem) if page.problem else None,
+            "limit": ALL if page.limit is None else page.limit,
+        }
+        if page.labels:
+            label, *others = page.labels
+            found = await self._engine.read("labelled_domains", **given, label=label, others=rows.json(others))
+        else:
+            found = await self._engine.read("domains", **given)
         return [rows.domain(row) for row in found]
 
     async def list_versions(self, account_id: str) -> list[tuple[str, int]]:

@@ -179,7 +179,18 @@ class SqlSessions:
             "limit": query.limit,
         }
         in_account = {"account_id": query.account_id, "after_account": account}
-        if query.condition is DomainCondition.FAILING:
+        if query.labels:
+            label, *others = query.labels
+            found = await self._engine.read(
+                "labelled_domains_of_all",
+                label=label,
+                others=rows.json(others),
+                before=rows.ms(query.failing_before) if query.condition is DomainCondition.FAILING else None,
+                only_refused=int(query.condition is DomainCondition.REFUSED),
+                **given,
+                **in_account,
+            )
+        elif query.condition is DomainCondition.FAILING:
             before = rows.ms(query.failing_before)
             found = await self._engine.read("failing_domains", before=before, **given, **in_account)
         elif query.condition is DomainCondition.REFUSED:

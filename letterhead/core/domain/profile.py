@@ -2,12 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
+from letterhead.core.accounts.accounts import parse_email
 from letterhead.errors import Fault, Kind
 
 NOTE_LIMIT: Final = 1000  # characters
@@ -30,6 +32,11 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_at: datetime | None = None
     reminders: bool = True
 
+    @property
+    def is_mailed(self) -> bool:
+        """Whether reminders go to this address."""
+        return self.confirmed_at is not None and self.reminders
+
 
 class DomainProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What an account keeps about one of its domains; `copy_account` says whether it gets what its contact gets."""
@@ -38,6 +45,20 @@ class DomainProfile(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     contact: Contact | None = None
     copy_account: bool = True
+
+
+def arriving_profile(profile: DomainProfile) -> DomainProfile:
+    """Return a profile that comes from another installation: read anew, and its contact not confirmed here.
+
+    Faults: `note-invalid`, `label-invalid`, `parameter-invalid` for the contact's address.
+    """
+    contact = profile.contact
+    return replace(
+        profile,
+        note=parse_note(profile.note),
+        labels=change_labels({}, profile.labels),
+        contact=contact and replace(contact, email=parse_email(contact.email), confirmed_at=None),
+    )
 
 
 def parse_note(text: str) -> str:
@@ -65,6 +86,11 @@ def parse_label(text: str) -> tuple[str, str]:
     if not colon:
         raise _invalid_label(f"The label {text[:80]!r} has no colon.", "Write it as key:value, for example team:web.")
     return parse_key(key), parse_value(key, value)
+
+
+def parse_labels(texts: Iterable[str]) -> tuple[str, ...]:
+    """Parse labels of the form `key:value` and return them so, each once; Fault `label-invalid`."""
+    return tuple(dict.fromkeys(":".join(parse_label(each)) for each in texts))
 
 
 def parse_key(key: str) -> str:

@@ -53,8 +53,10 @@ class ReminderInput(msgspec.Struct, frozen=True, kw_only=True):
     unsubscribe: str
     brand: str = ""
     progress: str = ""  # how far the set-up is, as a sentence without its stop
-    domain_url: str | None = None  # None where no other machine could open it
+    domain_url: str | None = None  # None where no other machine could open it, or it is not theirs to open
     setup_url: str | None = None
+    contact_for: str = ""  # the name of the account, where this goes to the domain's contact
+    reply_to: str | None = None
 
 
 class _Wording(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +144,7 @@ def reminder_email(given: ReminderInput) -> Email:
         text=_text(wrong, findings, do, given),
         html=_html(domain, wrong, findings, do, given),
         unsubscribe=given.unsubscribe,
+        reply_to=given.reply_to,
     )
 
 
@@ -173,6 +176,9 @@ def _links(given: ReminderInput) -> list[tuple[str, str]]:
 
 
 def _foot(given: ReminderInput) -> str:
+    if given.contact_for:
+        whose = printable_text(given.contact_for)
+        return f"You get this because {whose} named you as the contact for this domain, and you confirmed it."
     by = f"{printable_text(given.brand)} manages the domain" if given.brand else "the domain is managed"
     return f"You get this because {by} for you."
 

@@ -7,13 +7,14 @@ import msgspec
 from letterhead.core.accounts.accounts import Account, ApiKey
 from letterhead.core.accounts.members import Member
 from letterhead.core.domain.domain import Domain, Effect
+from letterhead.core.domain.profile import DomainProfile
 from letterhead.core.public.webhooks import Webhook
 from letterhead.ports.store.accounts import AuditRow
 from letterhead.ports.store.domains import DomainEvent, NewDomainKey
 
 
 class ImportedDomain(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain with its sealed keys, that of its own selector among them, and the work that is owed outside.
+    """A domain with its sealed keys, that of its own selector among them, the work owed outside, and its profile.
 
     `covers` is whether it covers the names below it.
     """
@@ -21,6 +22,7 @@ class ImportedDomain(msgspec.Struct, frozen=True, kw_only=True):
     domain: Domain
     keys: tuple[NewDomainKey, ...]
     effects: tuple[Effect, ...]
+    profile: DomainProfile = DomainProfile()
     covers: bool = False
 
 

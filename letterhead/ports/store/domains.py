@@ -143,6 +143,7 @@ class DomainQuery(msgspec.Struct, frozen=True, kw_only=True):
     not_status: str | None = None
     contains: str | None = None
     problem: str | None = None  # the code of a finding of the last check
+    labels: tuple[str, ...] = ()  # `key:value`: domains that have all of them
 
 
 class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -81,7 +81,8 @@ class AllDomainsQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A filter and a page of the domains of all accounts, by account and name.
 
     `after` is the account and the name to start after, `failing_before` since when a domain fails at the latest to be
-    FAILING. `contains` is a piece of the domain's name or of its account's name or address, in small letters.
+    FAILING. `contains` is a piece of the domain's name or of its account's name or address, in small letters, and
+    `labels` are of the form `key:value`, all of which a domain has.
     """
 
     limit: int
@@ -91,6 +92,7 @@ class AllDomainsQuery(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None  # as in the API
     condition: DomainCondition | None = None
     contains: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 class AccountDomain(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Scope, is_last_full_key, is_reachable_address
 from letterhead.core.accounts.quotas import resets_at
 from letterhead.errors import Fault, Kind
-from letterhead.operations import account_address, accounts, alerts, audit, dns_credentials, key_requests
+from letterhead.operations import accounts, alerts, audit, confirmed_addresses, dns_credentials, key_requests
 from letterhead.operations.accounts import NewApiKey
 from letterhead.operations.key_requests import KeyBounds
 from letterhead.web import errors
@@ -192,7 +192,7 @@ async def change_reminders(context: RequestContext) -> Response:
 async def ask_for_address(context: RequestContext) -> Response:
     """Mail a link to the account's new address, which counts once it was confirmed."""
     typed = context.form.get("email", "").strip()
-    await account_address.ask_for_address(context.deps, context.account_id, typed, context.actor)
+    await confirmed_addresses.ask_for_address(context.deps, context.account_id, typed, context.actor)
     return redirect(context, USAGE, done="address_asked")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from letterhead.core.domain.domain import failing_since
+from letterhead.core.domain.profile import parse_labels
 from letterhead.core.public import representation
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, overview
@@ -41,12 +42,15 @@ async def list_domains_of_accounts(context: RequestContext) -> Response:
         status=query.status or None,
         condition=DomainCondition(query.condition) if query.condition else None,
         contains=query.q.lower() if query.q else None,
+        labels=parse_labels(query.label),
     )
     found = await overview.list_all_domains(context.deps, page, context.actor)
     headers = {}
     if found.last is not None:
         kept = {name: getattr(query, name) or None for name in ("status", "condition", "q")}
-        headers = context.link_to_next(limit=query.limit, cursor=_cursor(found.last), accountId=account_id, **kept)
+        headers = context.link_to_next(
+            limit=query.limit, cursor=_cursor(found.last), accountId=account_id, label=page.labels, **kept
+        )
     return json_response([_serialize(context, each, found.checkups) for each in found.listed], headers)
 
 
@@ -90,7 +94,8 @@ async def show_domain_of_account(context: RequestContext) -> Response:
 ENDPOINTS = (
     Endpoint(
         method="GET", path="/accounts/domains", serve=list_domains_of_accounts, access=Access.OPERATOR, topic=TOPIC,
-        answer=list[AccountDomainOut], query=AllDomainsParameters, faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
+        answer=list[AccountDomainOut], query=AllDomainsParameters,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID, Kind.LABEL_INVALID),
     ),
     Endpoint(
         method="GET", path="/accounts/{accountId}/domains/{sender}", serve=show_domain_of_account,

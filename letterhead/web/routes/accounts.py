@@ -6,7 +6,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits, pending_allowed, resets_at
 from letterhead.errors import Fault, Kind
-from letterhead.operations import account_address, account_closure, account_work, accounts, audit
+from letterhead.operations import account_closure, account_work, accounts, audit, confirmed_addresses
 from letterhead.web import schemas, schemas_keys, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -123,7 +123,9 @@ async def change_own_account(context: RequestContext) -> Response:
                 f"This API key has the scope {held!r}; to change the account's address needs 'full'.",
                 "Use a key of that scope.",
             )
-        sent_to = await account_address.ask_for_address(context.deps, context.account_id, asked.email, context.actor)
+        sent_to = await confirmed_addresses.ask_for_address(
+            context.deps, context.account_id, asked.email, context.actor
+        )
     reminders = None if isinstance(asked.reminders, UnsetType) else asked.reminders
     update = accounts.AccountUpdate(reminders=reminders, covers_subdomains=asked.covers_subdomains)
     changed = await accounts.change_account(context.deps, context.account_id, context.actor, update)

@@ -11,13 +11,18 @@ from letterhead.web.serialize import json_response
 
 
 async def change_domain(context: RequestContext) -> Response:
-    """Changes a domain's note, and whether it covers names below; answers with the domain, without private keys.
+    """Changes a domain's note, labels, contact and cover; answers with the domain, without private keys.
 
-    What is absent stays as it is, and null removes it.
+    What is absent stays as it is, and null removes it. A link is mailed to a new contact, who gets the domain's
+    reminders when somebody there has opened it and pressed its button; until then the account gets them.
     """
     asked, sender = await context.body(schemas_profiles.DomainChange), context.part("sender")
     settings = domain_settings.DomainSettings(
-        note="" if asked.note is None else asked.note, covers_subdomains=asked.covers_subdomains
+        note="" if asked.note is None else asked.note,
+        labels=asked.labels,
+        contact="" if asked.contact is None else asked.contact,
+        copy_account=asked.copy_account,
+        covers_subdomains=asked.covers_subdomains,
     )
     await domain_settings.change_domain(context.deps, context.account_id, sender, settings, context.actor)
     view = await domains.show_domain(context.deps, context.account_id, sender)
@@ -28,6 +33,9 @@ ENDPOINTS = (
     Endpoint(
         method="PATCH", path="/domains/{sender}", serve=change_domain, access=Access.WRITE, topic="Sender domains",
         answer=schemas.DomainDetail, body=schemas_profiles.DomainChange,
-        faults=(Kind.NOT_FOUND, Kind.NOTE_INVALID),
+        faults=(
+            Kind.NOT_FOUND, Kind.NOTE_INVALID, Kind.LABEL_INVALID, Kind.PARAMETER_INVALID, Kind.CONFLICT,
+            Kind.PROVIDER_FAILED,
+        ),
     ),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.check.catalogue import DIAGNOSES, similar_codes
 from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.profile import parse_labels
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, on_demand_checks, private_keys
 from letterhead.ports.store.domains import DomainQuery, SealedKeys
@@ -192,6 +193,7 @@ async def _page(context: RequestContext, query: schemas.DomainsQuery) -> tuple[l
         status=query.status or None,
         contains=query.q.lower() if query.q else None,
         problem=query.problem or None,
+        labels=parse_labels(query.label),
     )
     listed = await _read_in_pieces(context, page)
     if len(listed) <= limit:
@@ -199,7 +201,8 @@ async def _page(context: RequestContext, query: schemas.DomainsQuery) -> tuple[l
     cursor = base64.urlsafe_b64encode(listed[limit - 1].sender.encode()).decode()
     kept = {"status": query.status, "q": query.q, "problem": query.problem, "expand": query.expand}
     parameters = {"limit": limit, "cursor": cursor} | {name: value for name, value in kept.items() if value}
-    return listed[:limit], f'<{context.state.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
+    asked = urlencode(parameters | {"label": page.labels}, doseq=True)
+    return listed[:limit], f'<{context.state.settings.public_url}/domains?{asked}>; rel="next"'
 
 
 def _parse_cursor(cursor: str) -> str:
@@ -319,7 +322,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path="/domains", serve=list_domains, access=Access.READ, for_bound=True, topic="Sender domains",
         answer=list[schemas.SenderDomain], query=schemas.DomainsQuery, headers=("If-None-Match",), statuses=(304,),
-        faults=(Kind.PARAMETER_INVALID, *PROVIDER),
+        faults=(Kind.PARAMETER_INVALID, Kind.LABEL_INVALID, *PROVIDER),
     ),
     Endpoint(
         method="POST", path="/domains", serve=add_domain, access=Access.WRITE, for_bound=True, topic="Sender domains",

@@ -1,13 +1,13 @@
-"""The pages that mails link to, without sign-in: one ends reminders (RFC 8058), one confirms an account's address."""
+"""The pages that mails link to, without sign-in: one ends reminders (RFC 8058), one confirms an address."""
 
 from html import escape
 
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from letterhead.core.accounts.accounts import Account
+from letterhead.core.schedule.reminder_mail import both_names
 from letterhead.errors import Kind
-from letterhead.operations import account_address, reminders
+from letterhead.operations import confirmed_addresses, opt_outs
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 
@@ -26,45 +26,67 @@ DONE = (
     "<p>No reminders are mailed any more. PATCH /account with <code>{&quot;reminders&quot;: true}</code> brings them \
 back.</p>"
 )
+ASK_CONTACT = '<p>You are named as the contact for this domain: messages about it are mailed to you.</p>\n\
+<form method="post"><button type="submit">No more messages about this domain</button></form>'
+CONTACT_DONE = "<p>No more messages about this domain are mailed to you. The others who manage it still get theirs.</p>"
 
 ASK_ADDRESS = '<p>From now on messages about the domains of this account go to <b>{email}</b>.</p>\n\
 <form method="post"><button type="submit">Confirm this address</button></form>'
 ADDRESS_DONE = "<p>Confirmed: messages about the domains of this account go to <b>{email}</b>.</p>"
+ASK_CONTACT_ADDRESS = '<p>{account} would have messages about <b>{domain}</b> mailed to <b>{email}</b> when something \
+about its DNS records needs somebody.</p>\n<p>If you know nothing of it, close this page: nothing is sent to you.</p>\n\
+<form method="post"><button type="submit">Confirm this address</button></form>'
+CONTACT_ADDRESS_DONE = "<p>Confirmed: messages about <b>{domain}</b> go to <b>{email}</b>. Each has a link that ends \
+them.</p>"
 
 
 async def show_opt_out(context: RequestContext) -> Response:
-    """Shows a page that ends the account's reminders at a press of its button.
+    """Shows a page that ends the account's reminders, or those to a domain's contact, at a press of its button.
 
     Opening it changes nothing, since mail scanners open links.
     """
-    account = await reminders.find_opt_out_account(context.deps, context.part("token"))
-    return _page(account, ASK if account.reminders else DONE)
+    return _opt_out_page(await opt_outs.find_opt_out(context.deps, context.part("token")))
 
 
 async def opt_out(context: RequestContext) -> Response:
-    """Ends the account's reminders, at one click (RFC 8058); the body is not looked at."""
+    """Ends the reminders that the link is for, at one click (RFC 8058); the body is not looked at."""
     actor = replace(context.actor, name="opt-out link")
-    return _page(await reminders.opt_out(context.deps, context.part("token"), actor), DONE)
+    return _opt_out_page(await opt_outs.opt_out(context.deps, context.part("token"), actor))
+
+
+def _opt_out_page(found: opt_outs.OptOut) -> Response:
+    if found.domain is not None:
+        return _page(f"Messages about {both_names(found.domain.sender)}", ASK_CONTACT if found.wanted else CONTACT_DONE)
+    return _page(f"Reminders of {found.account.name}", ASK if found.wanted else DONE)
 
 
 async def show_address(context: RequestContext) -> Response:
-    """Shows a page that gives an account its new address at a press of its button.
+    """Shows a page that makes the address of an account or of a domain's contact count, at a press of its button.
 
     Opening it changes nothing, since mail scanners open links.
     """
-    account, change = await account_address.find_address_change(context.deps, context.part("token"))
-    return _page(account, ASK_ADDRESS.format(email=escape(change.email)), "Address of")
+    asked = await confirmed_addresses.find_asked_address(context.deps, context.part("token"))
+    return _address_page(asked, ASK_ADDRESS, ASK_CONTACT_ADDRESS)
 
 
 async def confirm_address(context: RequestContext) -> Response:
-    """Changes an account's address to the one that the link confirms; the body is not looked at."""
+    """Makes the address that the link confirms count; the body is not looked at."""
     actor = replace(context.actor, name="address link")
-    account = await account_address.confirm_address(context.deps, context.part("token"), actor)
-    return _page(account, ADDRESS_DONE.format(email=escape(account.email)), "Address of")
+    asked = await confirmed_addresses.confirm_address(context.deps, context.part("token"), actor)
+    return _address_page(asked, ADDRESS_DONE, CONTACT_ADDRESS_DONE)
 
 
-def _page(account: Account, body: str, about: str = "Reminders of") -> Response:
-    html = PAGE.format(title=escape(f"{about} {account.name}"), body=body)
+def _address_page(asked: confirmed_addresses.AskedAddress, of_account: str, of_contact: str) -> Response:
+    email = escape(asked.change.email)
+    if asked.domain is None:
+        return _page(f"Address of {asked.account.name}", of_account.format(email=email))
+    domain = both_names(asked.domain.sender)
+    body = of_contact.format(email=email, domain=escape(domain), account=escape(asked.account.name))
+    return _page(f"Messages about {domain}", body)
+
+
+def _page(title: str, body: str) -> Response:
+    html = PAGE.format(title=escape(title), body=body)
     headers = {"Content-Security-Policy": POLICY}
     return Response(html.encode("utf-8", "replace"), headers=headers, media_type="text/html; charset=utf-8")
 

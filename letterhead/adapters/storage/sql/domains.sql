@@ -13,7 +13,7 @@ WHERE account_id = :account_id AND sender > :after
 ORDER BY sender
 LIMIT :limit;
 
--- name: domains_within(account_id, names, below, after, status, not_status, contains, problem, limit)
+-- name: domains_within(account_id, names, below, after, status, not_status, contains, problem, labels, limit)
 -- Return a page as `domains` does of those that have one of these names or, where `below` is 1, lie below one.
 -- Those below are found in a pass over the account's names; those named by the index, and where `below` is 0 alone.
 SELECT life FROM domains
@@ -37,6 +37,12 @@ WHERE id IN (
     SELECT 1 FROM checkups WHERE domain_id = domains.id
       AND /*sqlite instr(body, :problem) */ /*postgresql strpos(body, :problem) */ > 0
   ))
+  AND NOT EXISTS (
+    SELECT 1 FROM
+        /*sqlite (SELECT value FROM json_each(:labels)) AS wanted */
+        /*postgresql (SELECT json_array_elements_text(CAST(:labels AS JSON)) AS value) AS wanted */
+    WHERE NOT EXISTS (SELECT 1 FROM domain_labels AS l WHERE l.domain_id = domains.id AND l.label = wanted.value)
+  )
 ORDER BY sender
 LIMIT :limit;
 
