@@ -5,7 +5,7 @@ secrets are sealed to the recipient. API keys are not in it (their digests mean 
 credentials of DNS hosts, links, invitations, rules to sign in by, sessions, deliveries and the audit.
 """
 
-import base64
+from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -175,23 +175,19 @@ async def _archive_lines(
             for selector in sorted({selector for domain_id, selector in sealed if domain_id == domain.id}):
                 purpose = key_purpose(domain, selector)
                 secret = deps.keyring.unseal(sealed[domain.id, selector], purpose)
-                keys.append(ArchivedKey(selector=selector, sealed=_text(sealer.seal(secret, purpose))))
+                keys.append(ArchivedKey(selector=selector, sealed=b64encode(sealer.seal(secret, purpose)).decode()))
             yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=profile)
         page = await deps.store.domains(account.id, DomainQuery(limit=PAGE, after=page[-1].sender))
     for stored in await deps.store.webhooks(account.id):
         purpose = secret_purpose(stored.webhook)
         secret = deps.keyring.unseal(stored.sealed, purpose)
-        yield ArchivedWebhook(webhook=stored.webhook, sealed=_text(sealer.seal(secret, purpose)))
+        yield ArchivedWebhook(webhook=stored.webhook, sealed=b64encode(sealer.seal(secret, purpose)).decode())
     newest, after = deque[DomainEvent](maxlen=MOST_EVENTS), None
     while events := await deps.store.events(account.id, None, after, PAGE):
         newest.extend(each for each in events if each.domain_id in ids)
         after = events[-1].id
     for event in newest:
         yield ArchivedEvent(event=replace(event, check_id=None))
-
-
-def _text(octets: bytes) -> str:
-    return base64.b64encode(octets).decode()
 
 
 def read_archive(lines: Iterable[bytes]) -> AccountArchive:
@@ -397,6 +393,6 @@ def _with_secret(deps: ArchiveNeeds, archived: ArchivedWebhook, key: RecipientKe
 
 def _octets(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        return b64decode(text, validate=True)
     except ValueError as error:
         raise _invalid("a secret in it can't be read") from error
