@@ -8,6 +8,8 @@ Mail: `smtp` and `imap` for the service's own, `smart_host`, `mail_queue`, `dkim
 relay; `smtp_client` is what both SMTP clients share. Keys: `keyring` with its setting (`keyring_settings`), `kms`,
 `recipient` for accounts that move, and `pem` for customers' own keys.
 
+Languages of customers: `languages`.
+
 HTTP: `webhooks`, `alerts`, `https_fetch` and `openid`, the first three over `pinned_connections`. Figures: `metrics`,
 `disk`; `opentelemetry` sends them, and traces, to a collector.
 """

@@ -1,12 +1,14 @@
 """The commands that carry an account from one installation to another, on the servers of both."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from letterhead.cli.client import Api, operator_token, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.process import load_settings
 from letterhead.cli.tables import columns, console, terminal_width
@@ -32,8 +34,9 @@ def recipient() -> Exit:
 def export_account(account_id: str, file: Path, /, *, recipient: str) -> Exit:
     """Write an account into a file, for `letterhead import account` on another installation, as the operator.
 
-    Run it on the server, with its settings. With the embedded database stop the service first. The account stays as it
-    is: close it once the other installation signs.
+    Run it on the server, with its settings; the service may run. With the embedded database the running service is
+    asked, and with LETTERHEAD_URL the service there: that needs LETTERHEAD_OPERATOR_TOKEN. The account stays as it is:
+    close it once the other installation signs.
 
     Parameters
     ----------
@@ -45,26 +48,48 @@ def export_account(account_id: str, file: Path, /, *, recipient: str) -> Exit:
         What `letterhead import recipient` prints on the other installation: private keys and webhook secrets are sealed
         to it.
     """
-    return asyncio.run(_export(load_settings(quiet=True), account_id, file, recipient))
-
-
-async def _export(settings: "Settings", account_id: str, file: Path, recipient: str) -> Exit:
     from letterhead.operations import account_archive
-    from letterhead.operations.audit import Actor
-    from letterhead.wiring import assemble, backups
 
-    sealer = backups.HpkeSealer(recipient)
-    async with assemble.open_deps(settings) as deps:
-        lines = account_archive.export_account(deps, account_id, recipient, sealer, Actor(name="operator"))
-        with backups.write_private_file(file) as out:
-            async for line in lines:
-                out.write(line)
+    if os.environ.get("LETTERHEAD_URL"):
+        _ask_for_archive(operator_token(), account_id, file, recipient)
+    else:
+        try:
+            asyncio.run(_export(load_settings(quiet=True), account_id, file, recipient))
+        except Fault as fault:
+            if fault.kind is not Kind.DATABASE_IN_USE:
+                raise
+            try:
+                token = operator_token()
+            except Fault:
+                raise fault from None
+            _ask_for_archive(token, account_id, file, recipient)
     archive = account_archive.read_archive(read_lines(file))
     print(f"Wrote {account_id} into {file}: {len(archive.domains)} domains, {len(archive.webhooks)} webhooks, ", end="")
     print(f"{len(archive.events)} events.")
     print(f"sha256 of its lines {archive.sha256}")
     print("Not in it: API keys, kept credentials of DNS hosts, links, sessions, deliveries, the audit.")
     return Exit.OK
+
+
+async def _export(settings: "Settings", account_id: str, file: Path, recipient: str) -> None:
+    from letterhead.operations.account_export import export_account as export_lines
+    from letterhead.operations.audit import Actor
+    from letterhead.wiring import assemble, backups
+
+    sealer = backups.HpkeSealer(recipient)
+    async with assemble.open_deps(settings) as deps:
+        with backups.write_private_file(file) as out:
+            async for line in export_lines(deps, account_id, recipient, sealer, Actor(name="operator")):
+                out.write(line)
+
+
+def _ask_for_archive(token: str, account_id: str, file: Path, recipient: str) -> None:
+    """Have the running service write the account; what breaks off leaves no file."""
+    from letterhead.wiring.backups import write_private_file
+
+    with Api(token) as api, write_private_file(file) as out:
+        for piece in api.stream("POST", path_of("accounts", account_id, "archive"), {"recipient": recipient}):
+            out.write(piece)
 
 
 def import_account(file: Path, /, *, plan: Annotated[bool, Parameter(negative="")] = False) -> Exit:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from letterhead.cli.exit_codes import Exit
+from letterhead.cli.client import Api, operator_token, path_of
+from letterhead.cli.exit_codes import ApiRefused, Exit
 from letterhead.cli.process import load_settings
 from letterhead.cli.serve import refuse_surprising_database
+from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import Settings
@@ -54,14 +56,34 @@ async def _back_up(settings: "Settings", path: Path, now: datetime) -> Exit:
     with backups.read_backup_file(path) as written:
         checked = await check_backup(written, keyring, progress.of("Checking"))
     progress.end()
-    _print_backup(path, written.revision, checked)
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    _print_backup(path, written.revision, checked, digest)
+    await _record(settings, digest, sum(checked.counts.values()))
     return print_damage(checked)
 
 
-def _print_backup(path: Path, revision: str, checked: "CheckedRows") -> None:
+async def _record(settings: "Settings", digest: str, rows: int) -> None:
+    """Write a backup into the audit, by the running service where it alone may write; say so where that fails."""
+    from letterhead.operations import audit
+    from letterhead.wiring import backups
+
+    try:
+        try:
+            async with backups.open_audit(settings) as deps:
+                await audit.record_backup(deps, audit.Actor(name="operator"), digest, rows)
+        except Fault as fault:
+            if fault.kind is not Kind.DATABASE_IN_USE:
+                raise
+            with Api(operator_token()) as api:
+                api.call("POST", path_of("audit", "backups"), {"rows": rows, "sha256": digest})
+    except (Fault, ApiRefused) as refused:
+        why = refused.message if isinstance(refused, ApiRefused) else refused.detail
+        print(f"The backup is good; the audit has no row of it: {why}", file=sys.stderr)
+
+
+def _print_backup(path: Path, revision: str, checked: "CheckedRows", digest: str) -> None:
     print_counts(checked.counts)
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
     size = path.stat().st_size / 1_000_000
     print(f"{path} has {sum(checked.counts.values())} rows of schema {revision}, {size:.1f} MB.")
     print(f"sha256 {digest}")
@@ -98,7 +120,7 @@ async def _restore(settings: "Settings", file: Path) -> Exit:
         with backups.read_backup_file(file) as reader:
             checked = await copy_rows(reader, writer, keyring, progress.of("Restoring"))
             check_seal(reader, keyring)  # this reading may be of another file than the first
-        await finish_copy(writer, checked, datetime.now(UTC), moved=False)
+        await finish_copy(reader, writer, keyring, checked, datetime.now(UTC), moved=False)
     progress.end()
     print_counts(checked.counts)
     made_at = f"{reader.head.made_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -137,7 +159,7 @@ async def _copy(settings: "Settings", to: str) -> Exit:
         backups.write_tables(to) as writer,
     ):
         checked = await copy_rows(reader, writer, keyring, progress.of("Copying"))
-        await finish_copy(writer, checked, datetime.now(UTC), moved=True)
+        await finish_copy(reader, writer, keyring, checked, datetime.now(UTC), moved=True)
     progress.end()
     print_counts(checked.counts)
     print(f"Copied {sum(checked.counts.values())} rows: both databases have as many in every table.")

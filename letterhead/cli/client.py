@@ -182,6 +182,18 @@ class Api:
                 return
             parameters = parse_qs(urlsplit(following["url"]).query)
 
+    def stream(self, method: str, path: str, body: Mapping[str, object]) -> Iterator[bytes]:
+        """Yield the body of a response as it comes; faults as of `call`, and `unreachable` where it breaks off."""
+        headers, content = {"Content-Type": "application/json"}, msgspec.json.encode(body)
+        try:
+            with self._client.stream(method, path, content=content, headers=headers) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _new_refusal(answer)
+                yield from answer.iter_bytes()
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise _new_unreachable(self._url, error) from error
+
     def _request(
         self,
         method: str,
@@ -203,24 +215,28 @@ class Api:
             raise _new_unreachable(self._url, error) from error
         if answer.is_success or answer.status_code == NOT_MODIFIED:
             return answer
-        try:
-            envelope = msgspec.json.decode(answer.content, type=_ErrorResponse)
-        except msgspec.DecodeError as error:
-            raise ApiRefused(
-                f"http-{answer.status_code}",
-                f"The server answered {answer.status_code}, and not in the words of Letterhead.",
-                "Check that LETTERHEAD_URL is the address of a Letterhead server, "
-                "and what a proxy in front of it says.",
-            ) from error
-        refused = envelope.error
-        fix = command_words(refused.fix) if refused.fix else None
-        raise ApiRefused(refused.code, command_words(refused.message), fix, envelope.tracking_id)
+        raise _new_refusal(answer)
 
     def __enter__(self) -> "Api":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+
+def _new_refusal(answer: httpx2.Response) -> ApiRefused:
+    """Make what is raised for an error response whose body was read."""
+    try:
+        envelope = msgspec.json.decode(answer.content, type=_ErrorResponse)
+    except msgspec.DecodeError:
+        return ApiRefused(
+            f"http-{answer.status_code}",
+            f"The server answered {answer.status_code}, and not in the words of Letterhead.",
+            "Check that LETTERHEAD_URL is the address of a Letterhead server, and what a proxy in front of it says.",
+        )
+    refused = envelope.error
+    fix = command_words(refused.fix) if refused.fix else None
+    return ApiRefused(refused.code, command_words(refused.message), fix, envelope.tracking_id)
 
 
 def _new_unreachable(url: str, error: Exception) -> Fault:

@@ -9,6 +9,7 @@ from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.tables import console
+from letterhead.core.languages.negotiation import PageLanguage
 
 
 def link(
@@ -17,6 +18,7 @@ def link(
     *,
     send_to: str | None = None,
     days: int | None = None,
+    language: PageLanguage | None = None,
     open_page: Annotated[bool, Parameter(name="--open", negative="")] = False,
     as_json: AsJson = False,
 ) -> Exit:
@@ -30,11 +32,13 @@ def link(
         Mail the link and the records to this address too. Exits with 1 where the mail server does not take the mail.
     days
         How many days the link works, at most 90.
+    language
+        The language of the page and of the mail. Without it the page is in the one that the browser asks for.
     open_page
         Open the page in a browser too.
     """
     body: dict[str, object] | None = None if send_to is None else {"sendTo": send_to}
-    query = {"expiresInDays": None if days is None else str(days)}
+    query = {"expiresInDays": None if days is None else str(days), "language": language}
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("domains", sender, "setup-links"), body, query=query)
     made: dict[str, Any] = decode_json(answer)

@@ -23,5 +23,6 @@ other.
 - `dns`: DNS as values: records, the answers to a question, and lookups that follow CNAMEs
 - `accounts`: accounts and what they may do
 - `names`: domain names, e-mail addresses, IP addresses and mailbox providers
+- `languages`: the languages of customers: negotiation, translations, dates and numbers
 - `secret`: a wrapper that keeps secret octets out of logs and representations
 """

@@ -1,13 +1,12 @@
-"""An account as lines of JSON that another installation imports: export, the plan of an import, and the import.
+"""An account as lines of JSON that another installation imports: their form, the plan of an import, and the import.
 
 The first line has the account and its members, the last one the digest of all before it. Private keys and webhook
 secrets are sealed to the recipient. API keys are not in it (their digests mean nothing elsewhere), nor are kept
 credentials of DNS hosts, links, invitations, rules to sign in by, sessions, deliveries and the audit.
 """
 
-from base64 import b64decode, b64encode
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+import base64
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, Literal, Protocol
@@ -28,7 +27,7 @@ from letterhead.core.names.domain_names import NameRules, parse_domain
 from letterhead.core.public.webhooks import Webhook
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
-from letterhead.operations.accounts import AccountNeeds, NewApiKey, NewKeyRequest, find_account, new_key
+from letterhead.operations.accounts import AccountNeeds, NewApiKey, NewKeyRequest, new_key
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.dns_questions import allowance, ask_within
 from letterhead.operations.domain_keys import key_purpose
@@ -36,18 +35,17 @@ from letterhead.operations.sealed_rows import public_keys
 from letterhead.operations.webhooks import secret_purpose
 from letterhead.ports.deps import OperationSettings
 from letterhead.ports.keyring import Keyring
-from letterhead.ports.recipient import RecipientKey, RecipientSealer
+from letterhead.ports.recipient import RecipientKey
 from letterhead.ports.resolver import Resolver
 from letterhead.ports.store.account_imports import AccountImportStore, ImportedAccount, ImportedDomain
 from letterhead.ports.store.accounts import AccountStore
-from letterhead.ports.store.domains import DomainEvent, DomainQuery, DomainStore, NewDomainKey
+from letterhead.ports.store.domains import DomainEvent, DomainStore, NewDomainKey
 from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.members import MemberStore
 from letterhead.ports.store.webhooks import WebhookStore
 
 FORMAT: Final = "letterhead-account"
 VERSION: Final = 1
-PAGE: Final = 200
 MOST_EVENTS: Final = 100_000  # the oldest are left out
 Arrival = Literal["as it is", "pending", "refused"]
 
@@ -137,57 +135,6 @@ class AccountArchive(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: tuple[ArchivedWebhook, ...]
     events: tuple[ArchivedEvent, ...]
     sha256: str
-
-
-async def export_account(
-    deps: ArchiveNeeds, account_id: str, recipient: str, sealer: RecipientSealer, actor: Actor
-) -> AsyncIterator[bytes]:
-    """Return an account as lines; the audit says so first. Faults: `not-found`, `keyring-wrong`."""
-    account = await find_account(deps, account_id)
-    await deps.store.audit(audit_row(deps, actor, "account.export", account_id))
-    digest, lines = sha256(), 0
-    async for line in _archive_lines(deps, account, recipient, sealer):
-        encoded = msgspec.json.encode(line) + b"\n"
-        digest.update(encoded)
-        lines += 1
-        yield encoded
-    yield msgspec.json.encode(ArchiveEnd(lines=lines, sha256=digest.hexdigest())) + b"\n"
-
-
-async def _archive_lines(
-    deps: ArchiveNeeds, account: Account, recipient: str, sealer: RecipientSealer
-) -> AsyncIterator[ArchiveLine]:
-    yield ArchivedAccount(
-        format=FORMAT,
-        version=VERSION,
-        made_at=deps.now(),
-        installation=deps.policy.installation,
-        recipient=recipient,
-        account=account,
-        members=tuple(await deps.store.members(account.id)),
-    )
-    page, ids = await deps.store.domains(account.id, DomainQuery(limit=PAGE)), set[str]()
-    while page:
-        ids |= {each.id for each in page}
-        sealed = await deps.store.sealed_keys(account.id, page[0].sender, page[-1].sender)
-        for domain in page:
-            keys, profile = [], await deps.store.profile(domain.id)
-            for selector in sorted({selector for domain_id, selector in sealed if domain_id == domain.id}):
-                purpose = key_purpose(domain, selector)
-                secret = deps.keyring.unseal(sealed[domain.id, selector], purpose)
-                keys.append(ArchivedKey(selector=selector, sealed=b64encode(sealer.seal(secret, purpose)).decode()))
-            yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=profile)
-        page = await deps.store.domains(account.id, DomainQuery(limit=PAGE, after=page[-1].sender))
-    for stored in await deps.store.webhooks(account.id):
-        purpose = secret_purpose(stored.webhook)
-        secret = deps.keyring.unseal(stored.sealed, purpose)
-        yield ArchivedWebhook(webhook=stored.webhook, sealed=b64encode(sealer.seal(secret, purpose)).decode())
-    newest, after = deque[DomainEvent](maxlen=MOST_EVENTS), None
-    while events := await deps.store.events(account.id, None, after, PAGE):
-        newest.extend(each for each in events if each.domain_id in ids)
-        after = events[-1].id
-    for event in newest:
-        yield ArchivedEvent(event=replace(event, check_id=None))
 
 
 def read_archive(lines: Iterable[bytes]) -> AccountArchive:
@@ -343,6 +290,7 @@ def _arrived(
         contested_at=None,
         next_check_at=now,
         check_reason="imported",
+        called_by=None,
         last_sync=now,
     )
     domain = domain if as_it_is else as_claim(domain, now)
@@ -393,6 +341,6 @@ def _with_secret(deps: ArchiveNeeds, archived: ArchivedWebhook, key: RecipientKe
 
 def _octets(text: str) -> bytes:
     try:
-        return b64decode(text, validate=True)
+        return base64.b64decode(text, validate=True)
     except ValueError as error:
         raise _invalid("a secret in it can't be read") from error

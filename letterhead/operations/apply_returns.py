@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain_connect.apply_link import ApplyLink
+from letterhead.core.languages.language import LanguageReader
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.operations import setup_links
 from letterhead.operations.apply_links import ApplyLinkNeeds, StoreForApplyLinks, find_apply_link
@@ -60,6 +61,8 @@ class ApplyReturnNeeds(ApplyLinkNeeds, Protocol):
     def digest(self) -> Digest: ...
     @property
     def hosts(self) -> tuple[DnsHost, ...]: ...
+    @property
+    def languages(self) -> LanguageReader: ...
     @property
     def mailer(self) -> Mailer | None: ...
     @property

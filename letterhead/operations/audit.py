@@ -63,6 +63,15 @@ def audit_row(deps: AuditNeeds, actor: Actor, action: str, subject: str) -> Audi
     )
 
 
+class AuditWriteNeeds(AuditNeeds, AuditListNeeds, Protocol):
+    """What writing a row that stands alone needs."""
+
+
+async def record_backup(deps: AuditWriteNeeds, actor: Actor, sha256: str, rows: int) -> None:
+    """Write that somebody made a backup, with the digest of its file."""
+    await deps.store.audit(audit_row(deps, actor, "backup.make", f"{rows} rows, sha256 {sha256}"))
+
+
 class DetachedAudit(msgspec.Struct, frozen=True, kw_only=True):
     """How far moving a month out has come: `deleted` rows in this step, and whether there are more."""
 

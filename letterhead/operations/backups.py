@@ -12,7 +12,7 @@ import msgspec
 
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.operations.sealed_rows import SecretCheck
+from letterhead.operations.sealed_rows import SecretCheck, holds_secrets
 from letterhead.ports.backup import BackupReader, BackupWriter
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.store.secrets import InstallationSecrets
@@ -128,8 +128,32 @@ async def copy_rows(reader: TableReader, writer: TableWriter | None, keyring: Ke
     return CheckedRows(counts=counts, opened=check.opened, damaged=damaged, keys=keys)
 
 
-async def finish_copy(writer: TableWriter, checked: CheckedRows, now: datetime, *, moved: bool) -> None:
-    """Bring the new database up to date, and compare its rows with those that were read; Fault `internal`."""
+async def check_written(reader: TableReader, writer: TableWriter, keyring: Keyring, checked: CheckedRows) -> None:
+    """Read the new database, and open every secret in it as it is there; Fault `internal` where one differs."""
+    check = SecretCheck(keyring)
+    for table in reader.tables:
+        if holds_secrets(table):
+            async with aclosing(writer.rows(table)) as batches:
+                async for rows in batches:
+                    check.look_at(table, rows)
+    if (check.opened, sorted(check.damaged)) != (checked.opened, sorted(checked.damaged)):
+        worse = sorted(set(check.damaged) - set(checked.damaged))
+        raise Fault(
+            Kind.INTERNAL,
+            f"The new database has other secrets than were read: {checked.opened} opened when they were read, "
+            f"{check.opened} after they were written{f' ({worse[0]})' if worse else ''}. Nothing was written.",
+            "Look for triggers and faults in the new database, or name another one; what was read is as it was.",
+        )
+
+
+async def finish_copy(
+    reader: TableReader, writer: TableWriter, keyring: Keyring, checked: CheckedRows, now: datetime, *, moved: bool
+) -> None:
+    """Bring the new database up to date once its secrets have opened, and compare its rows with those that were read.
+
+    Fault `internal`, as of `check_written`.
+    """
+    await check_written(reader, writer, keyring, checked)
     found = await writer.finish(moved=moved, now=int(now.timestamp() * 1000))
     if dict(found) != dict(checked.counts):
         differ = [name for name in checked.counts if found.get(name) != checked.counts[name]]

@@ -114,13 +114,15 @@ async def check(
 ) -> bool:
     """Check one domain, in a span of its own, and write what follows; false where it changed meanwhile.
 
-    Its work is then thrown away.
+    Its work is then thrown away. The span of a domain's first check is linked to that of the request that added it.
 
     `context` is what the check needs besides the domain, where it is loaded already; `next_turn`, where given, is
     awaited before the work that takes the CPU; `allowed` is what the check may use. Faults as `ask_within`.
     """
     known = {"letterhead.domain_id": domain.id, "letterhead.account_id": domain.account_id}
-    with deps.tracer.span("check", SpanKind.INTERNAL, known) as span:
+    if (called_by := domain.called_by) is not None:
+        domain = replace(domain, called_by=None)
+    with deps.tracer.span("check", SpanKind.INTERNAL, known, link=called_by) as span:
         context = context or await load_check_context(deps, domain)
         data = await _observe(deps, domain, context, thorough, next_turn, allowed or domain_allowance(deps, domain))
         codes = context.codes

@@ -56,6 +56,7 @@ from letterhead.ports.store.domains import (
     DomainUpdate,
     NewClaim,
 )
+from letterhead.ports.tracing import traceparent
 
 log = structlog.get_logger()
 
@@ -299,6 +300,7 @@ class _DomainBuilder(msgspec.Struct, frozen=True, kw_only=True):
             mail_from_health=draft if self.mail_from else None,
             key_delegation=self.delegation,
             ed25519=self.second[0] if self.second else None,
+            called_by=traceparent.get(),
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
         transition = lifecycle.ask_verification(domain, now) if self.start else Transition(domain=domain)

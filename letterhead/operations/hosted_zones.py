@@ -15,6 +15,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.ports.dns_host import DnsHostAccess, HostCredential, HostedZone, HostedZones
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.store.dns_credentials import DnsCredentialStore, StoredDnsCredential
+from letterhead.ports.tracing import SpanKind, Tracer
 
 SECONDS: Final = 45.0  # for one reading or writing of a zone; less than half of what a plan may be busy
 MOST_RRSETS: Final = 50_000  # of one zone, which is held in memory while it is planned for
@@ -34,6 +35,8 @@ class HostedZoneNeeds(Protocol):
     def store(self) -> DnsCredentialStore: ...
     @property
     def keyring(self) -> Keyring: ...
+    @property
+    def tracer(self) -> Tracer: ...
 
 
 class GivenAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,12 +121,13 @@ class OpenZone:
     Faults: those of `HostedZone`; `dns-host-failed` where the host takes too long, or its library fails otherwise.
     """
 
-    def __init__(self, zone: HostedZone, name: str, host: str, credential: HostCredential) -> None:
+    def __init__(self, zone: HostedZone, name: str, host: str, credential: HostCredential, tracer: Tracer) -> None:
         self._zone, self._name, self._host, self._credential = zone, name, host, credential
+        self._tracer = tracer
 
     async def read(self) -> tuple[RRset, ...]:
         """Read the zone; Fault `dns-host-failed` where it has too many records."""
-        rrsets = tuple(await self._within_time(self._zone.read()))
+        rrsets = tuple(await self._within_time("read", self._zone.read()))
         if len(rrsets) > MOST_RRSETS:
             raise Fault(
                 Kind.DNS_HOST_FAILED,
@@ -135,12 +139,14 @@ class OpenZone:
 
     async def write(self, changes: Sequence[RRsetChange]) -> None:
         """Write RRsets."""
-        await self._within_time(self._zone.write(changes))
+        await self._within_time("write", self._zone.write(changes))
 
-    async def _within_time(self, doing: Awaitable[T]) -> T:
+    async def _within_time(self, call: str, doing: Awaitable[T]) -> T:
+        known = {"letterhead.dns_host": self._host, "letterhead.call": call}
         try:
-            async with asyncio.timeout(SECONDS):
-                return await doing
+            with self._tracer.span(f"dns host {call}", SpanKind.CLIENT, known):
+                async with asyncio.timeout(SECONDS):
+                    return await doing
         except Fault as fault:
             raise _scrubbed(fault, self._credential) from None
         except TimeoutError:
@@ -164,7 +170,7 @@ def open_zone(deps: HostedZoneNeeds, name: str, host: str, credential: HostCrede
             "Ask whoever runs it to install the extra `dns-hosts`. Until then publish the records by hand.",
         )
     try:
-        return OpenZone(deps.hosted_zones.open_zone(host, name, credential), name, host, credential)
+        return OpenZone(deps.hosted_zones.open_zone(host, name, credential), name, host, credential, deps.tracer)
     except Fault as fault:
         raise _scrubbed(fault, credential) from None
 

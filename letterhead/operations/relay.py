@@ -37,6 +37,7 @@ from letterhead.operations.subdomain_covers import decide_cover
 from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.relay import RelayDeps
+from letterhead.ports.tracing import SpanKind, Tracer
 
 RELAY: Final = "relay"
 PROOFS: Final = "proofs"  # in place of a key's id, for mail of our own
@@ -53,6 +54,8 @@ class RelayNeeds(AccountNeeds, Protocol):
     def keyring(self) -> Keyring: ...
     @property
     def policy(self) -> OperationSettings: ...
+    @property
+    def tracer(self) -> Tracer: ...
 
 
 class ProofPasswordNeeds(Protocol):
@@ -269,9 +272,17 @@ async def hand_over(deps: RelayNeeds, relaying: RelayDeps, queued: QueuedMessage
         return await _conclude(deps, relaying, queued, content, replies)
     path = mail_queue.return_path(domain, envelope.sender) if domain is not None else ""
     account = relaying.account_field(deps.policy.installation, envelope.account_id).encode()
-    result = await relaying.smart_host.hand_over(
-        path, queued.progress.recipients, account + content, utf8=envelope.utf8
-    )
+    known: dict[str, str | int] = {
+        "letterhead.account_id": envelope.account_id,
+        "letterhead.message_id": envelope.id,
+        "letterhead.attempts": queued.progress.attempts,
+    }
+    with deps.tracer.span("relay hand-over", SpanKind.CLIENT, known) as span:
+        result = await relaying.smart_host.hand_over(
+            path, queued.progress.recipients, account + content, utf8=envelope.utf8
+        )
+        if not result.reached:
+            span.fail("unreached")
     replies = result.answers
     if not result.reached:
         if deps.now() - envelope.accepted_at < relaying.keep:

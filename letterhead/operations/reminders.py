@@ -29,6 +29,7 @@ from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
 from letterhead.ports.mail import DeliveryResult, Mailer, SendResult
 from letterhead.ports.store.alerts import AlertStore
 from letterhead.ports.store.reminders import DueReminder, ReminderStore
+from letterhead.ports.tracing import SpanKind, Tracer
 
 DOMAINS = "/dashboard/domains/"
 LINK_DAYS = 14  # the life of a set-up link in a reminder
@@ -47,6 +48,8 @@ class ReminderNeeds(AccountNeeds, SetupLinkNeeds, Protocol):
     def store(self) -> StoreForReminders: ...
     @property
     def mailer(self) -> Mailer | None: ...
+    @property
+    def tracer(self) -> Tracer: ...
 
 
 async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
@@ -118,8 +121,16 @@ async def _hand_over(
     Those after the first are copies: they are tried once, and what became of them changes nothing but the detail. Where
     the contact's address is refused for good, the account's message is what was sent.
     """
-    sent = await mailer.send(messages[0][1])
-    now = deps.now()
+    known: dict[str, str | int] = {
+        "letterhead.domain_id": due.domain_id,
+        "letterhead.account_id": due.account_id,
+        "letterhead.attempts": due.attempts,
+    }
+    with deps.tracer.span(f"reminder {due.reminder.kind}", SpanKind.CLIENT, known) as span:
+        sent, now = await mailer.send(messages[0][1]), deps.now()
+        span.set({"letterhead.outcome": sent.result})
+        if sent.result is not DeliveryResult.ACCEPTED:
+            span.fail(sent.result)
     if sent.result is DeliveryResult.LATER:
         _log(due, sent)
         await deps.store.postpone_reminder(due.id, now + rules.retry_in(due.attempts), sent.said)

@@ -116,11 +116,16 @@ SEALED: Final[Mapping[tuple[str, str], Callable[[Record, bytes, KeyOwners], Seal
 }
 
 
+def holds_secrets(table: StoredTable) -> bool:
+    """Tell whether a table has sealed secrets, or the domains that they are of."""
+    return table.name == "domains" or any((table.name, column) in SEALED for column in table.columns)
+
+
 def sealed_cells(owners: KeyOwners, table: StoredTable, rows: Sequence[StoredRow]) -> Iterator[SealedCell]:
     """Return the sealed secrets of rows; those of `domains` must have been seen before those of its keys."""
-    columns = [column for column in table.columns if (table.name, column) in SEALED]
-    if not columns and table.name != "domains":
+    if not holds_secrets(table):
         return
+    columns = [column for column in table.columns if (table.name, column) in SEALED]
     for record in table.records(rows):
         if table.name == "domains":
             owners.add(record)

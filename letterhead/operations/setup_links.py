@@ -11,6 +11,7 @@ from letterhead.core.accounts.accounts import is_reachable_address, is_reachable
 from letterhead.core.accounts.setup_links import MOST_LIVE, TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.progress import Step, progress
+from letterhead.core.languages.language import ENGLISH, LanguageReader
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.schedule.setup_mail import SetupEmailInput, setup_email, setup_text
@@ -51,6 +52,15 @@ class SetupLinkNeeds(DomainViewNeeds, IdNeeds, AuditNeeds, Protocol):
     def mailer(self) -> Mailer | None: ...
     @property
     def hosts(self) -> tuple[DnsHost, ...]: ...
+    @property
+    def languages(self) -> LanguageReader: ...
+
+
+class MailRecipient(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is sent a link, and in which language; the page is in that language too. None: English, and the page asks."""
+
+    address: str
+    language: str | None = None
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +71,11 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
     sent_to: str | None = None  # whom the mail server took a mail for
     problem: str | None = None  # why no mail was sent
     ended: tuple[str, ...] = ()  # the ids of the links that ended, since it would be one too many
+
+
+def address_in(url: str, language: str | None) -> str:
+    """Return the address of a set-up page in a language."""
+    return f"{url}?lang={language}" if language else url
 
 
 async def make_link(deps: SetupLinkNeeds, account_id: str, raw: str, days: int, actor: Actor) -> NewLink:
@@ -95,7 +110,7 @@ def _digest(deps: SetupLinkNeeds, token: str) -> bytes:
 
 
 async def make_and_send_link(
-    deps: SetupLinkNeeds, account_id: str, raw: str, days: int, send_to: str, actor: Actor
+    deps: SetupLinkNeeds, account_id: str, raw: str, days: int, recipient: MailRecipient, actor: Actor
 ) -> NewLink:
     """Make a link and mail it with the records; where the mail fails, the link is there and `problem` says why.
 
@@ -104,14 +119,15 @@ async def make_and_send_link(
     """
     await find_domain(deps, account_id, raw)
     mailer = mail_limits.find_mailer(deps)
-    to = mail_limits.parse_recipient(send_to)
+    to = mail_limits.parse_recipient(recipient.address)
+    recipient = msgspec.structs.replace(recipient, address=to)
     await mail_limits.count_mail(deps, account_id, to)
     made = await make_link(deps, account_id, raw, days, actor)
-    problem = await _mail(deps, mailer, made.link, made.url, to, actor)
+    problem = await _mail(deps, mailer, made.link, made.url, recipient, actor)
     return msgspec.structs.replace(made, sent_to=None if problem else to, problem=problem)
 
 
-async def send_link(deps: SetupLinkNeeds, token: str, send_to: str, actor: Actor) -> str:
+async def send_link(deps: SetupLinkNeeds, token: str, recipient: MailRecipient, actor: Actor) -> str:
     """Mail an existing link with the records, for whoever holds it, and return the address.
 
     Faults: `not-found`, `parameter-invalid` for the address, `conflict` where no mail server is set,
@@ -119,11 +135,12 @@ async def send_link(deps: SetupLinkNeeds, token: str, send_to: str, actor: Actor
     """
     link = await find_setup_link(deps, token)
     mailer = mail_limits.find_mailer(deps)
-    to = mail_limits.parse_recipient(send_to)
+    to = mail_limits.parse_recipient(recipient.address)
+    recipient = msgspec.structs.replace(recipient, address=to)
     # The link's limit comes first, so that whoever holds one link can't use up what its account may send.
     await mail_limits.count_mail(deps, link.account_id, to, (f"setup mail by {link.id}", BY_LINK))
     actor = msgspec.structs.replace(actor, name=link.id, account_id=link.account_id)
-    problem = await _mail(deps, mailer, link, f"{deps.policy.public_url}{PATH}{token}", to, actor)
+    problem = await _mail(deps, mailer, link, f"{deps.policy.public_url}{PATH}{token}", recipient, actor)
     if problem:
         raise Fault(
             Kind.PROVIDER_FAILED, f"The message to {to} was not sent.", "Copy the text instead, or try again later."
@@ -136,12 +153,15 @@ def sends_mail(deps: SetupLinkNeeds) -> bool:
     return deps.mailer is not None
 
 
-async def _mail(deps: SetupLinkNeeds, mailer: Mailer, link: SetupLink, url: str, to: str, actor: Actor) -> str | None:
+async def _mail(
+    deps: SetupLinkNeeds, mailer: Mailer, link: SetupLink, url: str, recipient: MailRecipient, actor: Actor
+) -> str | None:
     """Send the mail, audit it, and return why it was not sent, or None."""
+    to = recipient.address
     shown = await show_linked_domain(deps, link)
     account = await deps.store.account(link.account_id)
     reply_to = account.email if account is not None and is_reachable_address(account.email) else None
-    given = _email_input(deps, shown, url, to, reply_to)
+    given = _email_input(deps, shown, url, recipient, reply_to)
     sent = await mailer.send(setup_email(given))
     row = audit_row(deps, actor, "setup-link.send", f"{shown.domain.sender} {link.id} to {to}: {sent.result}")
     await deps.store.audit(row)
@@ -150,24 +170,27 @@ async def _mail(deps: SetupLinkNeeds, mailer: Mailer, link: SetupLink, url: str,
     return None if taken else f"The mail server did not take the message to {to}."
 
 
-def _email_input(deps: SetupLinkNeeds, shown: DomainView, url: str, to: str, reply_to: str | None) -> SetupEmailInput:
+def _email_input(
+    deps: SetupLinkNeeds, shown: DomainView, url: str, recipient: MailRecipient, reply_to: str | None
+) -> SetupEmailInput:
     seen = shown.last_check.snapshot.seen() if shown.last_check else {}
     delegated = dns_hosts.delegation(shown.plan.sender, seen)
     servers = tuple(each.name for each in delegated.servers) if delegated else ()
     return SetupEmailInput(
-        to=to,
+        to=recipient.address,
         name=f"{new_id(deps, 'setup')}.{deps.policy.installation}",
         reply_to=reply_to,
         brand=deps.policy.brand_name,
         plan=shown.plan,
         dns_host=dns_hosts.host_of(servers, deps.hosts),
-        url=url if is_reachable_url(url) else None,
+        url=address_in(url, recipient.language) if is_reachable_url(url) else None,
+        language=deps.languages(recipient.language or ENGLISH.code),
     )
 
 
-def text_to_copy(deps: SetupLinkNeeds, shown: DomainView, url: str) -> str:
+def text_to_copy(deps: SetupLinkNeeds, shown: DomainView, url: str, recipient: MailRecipient) -> str:
     """Return the mail's text, for a person who passes it on."""
-    return setup_text(_email_input(deps, shown, url, "", None))
+    return setup_text(_email_input(deps, shown, url, recipient, None))
 
 
 async def list_links(deps: SetupLinkNeeds, account_id: str, raw: str) -> list[SetupLink]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from letterhead.core.check.check_memory import CheckMemory
 from letterhead.core.domain_connect.host_settings import DomainConnectHost
 from letterhead.core.domain_connect.template import ServiceProvider
+from letterhead.core.languages.language import LanguageReader, english_only
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.public.webhooks import EgressPolicy
@@ -21,6 +22,7 @@ from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.meter import Meter
 from letterhead.ports.outbound import Fetcher, Outbound
 from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
+from letterhead.ports.recipient import NewSealer
 from letterhead.ports.resolver import Resolver
 from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
@@ -78,6 +80,7 @@ class Deps:
     mailer: Mailer | None  # None where no mail server is set
     outbound: Outbound
     keyring: Keyring
+    new_sealer: NewSealer  # for the archives of accounts
     names: NameRules
     policy: OperationSettings
     meter: Meter
@@ -89,6 +92,7 @@ class Deps:
     free_spaces: FreeSpaces
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms are known
+    languages: LanguageReader = english_only  # the languages of customers, by their codes
     rules_version: str = ""  # the version of the rules and of `hosts`
     notifications: ProviderNotifications | None = None  # None where none are expected
     publisher: Publisher | None = None  # None where the operator has no zone for keys

@@ -1,5 +1,6 @@
 """Secrets sealed to the installation that imports them (RFC 9180)."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from letterhead.core.secret import Secret
@@ -24,3 +25,6 @@ class RecipientKey(Protocol):
     def unseal(self, sealed: bytes, purpose: str) -> Secret:
         """Decrypt what was sealed to this key; raise Fault `archive-invalid` where it does not open."""
         ...
+
+
+NewSealer = Callable[[str], RecipientSealer]  # reads a recipient's text; Fault `config-invalid` where it is none

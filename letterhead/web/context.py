@@ -30,6 +30,7 @@ from letterhead.web.templating.environment import Templates
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+OPERATOR = "operator"  # in the place of an account's id, which begins with acc_
 PLACE_SECONDS = 10.0  # for which a request waits for a place
 ZONE_SECONDS = 60.0  # for which one waits that reads or writes a zone, which takes seconds
 
@@ -98,6 +99,11 @@ class RequestContext(msgspec.Struct, kw_only=True):
         """Take a place for this request until its response is sent; Fault `too-many-requests`."""
         await places.wait(self.account_id, PLACE_SECONDS)
         self.release = partial(places.release, self.account_id)
+
+    async def take_operators_place(self, places: AccountPlaces) -> None:
+        """Take the one place that operators have, until the response is sent; Fault `too-many-requests`."""
+        await places.wait(OPERATOR, PLACE_SECONDS)
+        self.release = partial(places.release, OPERATOR)
 
     def reading_key(self, pem: str | None) -> AbstractAsyncContextManager[None]:
         """Hold a place while a customer's own key is read, where one was sent; Fault `too-many-requests`."""

@@ -7,14 +7,19 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.accounts.setup_links import USUAL_DAYS
 from letterhead.core.domain_connect.apply_link import ApplyLinkReason
+from letterhead.core.languages.negotiation import PageLanguage
 from letterhead.core.plan.plan import RecordId
 from letterhead.web.schemas import In, Out
 
 
 class NewSetupLinkQuery(In, frozen=True, kw_only=True):
-    """How long a set-up link works."""
+    """How long a set-up link works, and the language of its page and of the mail."""
 
     expires_in_days: Annotated[int, Meta(ge=1, le=90, description="Days until the link ends.")] = USUAL_DAYS
+    language: (
+        Annotated[PageLanguage, Meta(description="Of the page and the mail; otherwise the page follows the browser.")]
+        | UnsetType
+    ) = UNSET
 
 
 class NewSetupLinkBody(In, frozen=True, kw_only=True):

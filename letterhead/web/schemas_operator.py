@@ -23,6 +23,21 @@ class AccountCloseQuery(In, frozen=True, kw_only=True):
     ] = False
 
 
+class BackupMade(In, frozen=True, kw_only=True):
+    """A backup that was made of the database, for the audit."""
+
+    rows: Annotated[int, Meta(ge=0, description="How many rows it has.")]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="The file's digest, in hexadecimal digits.")]
+
+
+class NewArchive(In, frozen=True, kw_only=True):
+    """To whom the secrets in an account's archive are sealed."""
+
+    recipient: Annotated[
+        str, Meta(max_length=100, description="What `letterhead import recipient` prints where it is imported.")
+    ]
+
+
 class DestroyedKeyOut(Out, frozen=True, kw_only=True):
     """A private key that was destroyed, and the SHA-256 of its public key (the octets of `p=`), in hex."""
 

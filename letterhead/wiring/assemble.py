@@ -19,10 +19,12 @@ from letterhead.adapters.dns_hosts.hosts import OctoDnsHosts
 from letterhead.adapters.dns_hosts.hosts import is_installed as writes_at_dns_hosts
 from letterhead.adapters.https_fetch import HttpsFetcher
 from letterhead.adapters.keyring import forbid_core_dumps
+from letterhead.adapters.languages import read_language
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned_connections import Resolve, system_names
 from letterhead.adapters.providers import PROVIDERS, READS, ProviderSetup, RateSlot, no_wait
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
+from letterhead.adapters.recipient import HpkeSealer
 from letterhead.adapters.storage import HEAD as SCHEMA
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_revision, schema_state
 from letterhead.adapters.webhooks import WebhookClient
@@ -126,6 +128,7 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             mailer=mailer(settings, now),
             outbound=overrides.outbound or WebhookClient(egress, names),
             keyring=keyring,
+            new_sealer=HpkeSealer,
             names=name_rules(settings),
             policy=_new_policy(settings, egress, await wiring_keys.installation(store)),
             meter=meter,
@@ -137,6 +140,7 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             machine=machine,
             sign_in=await opened.enter_async_context(open_sign_in(settings, now)),
             hosts=load_hosts(),
+            languages=read_language,
             rules_version=rules_version(),
             notifications=overrides.notices or notices(settings, HttpsFetcher(names), now),
             publisher=overrides.publisher or publisher(settings),

@@ -9,8 +9,10 @@ import httpx2
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
+from letterhead.adapters.recipient import HpkeRecipient
 from letterhead.core.dns.records import split_text
 from letterhead.core.plan.record_formats import FORMATS
+from letterhead.core.secret import Secret
 from tests.rigs.canary import Key
 from tests.rigs.dns_lab import KEY, NS1, DnsLab
 from tests.rigs.letterhead import OPERATOR_TOKEN, Installation, Serving
@@ -25,6 +27,7 @@ PAGES = (
 # What even an API key of full scope is not shown a private key by.
 WITHOUT_KEYS = ("/keys", "/account", "/account/usage", "/events", "/webhooks", "/metrics", "/members")
 DASHBOARD = ("", "/account", "/people", "/webhooks", "/domains/{}", "/domains/{}/zone")
+RECIPIENT = HpkeRecipient(Secret(b"canary")).public_text
 HTML = {"Accept": "text/html"}
 
 
@@ -158,6 +161,8 @@ class Life:
         with self.serving.operator() as operator:
             shown = f"/accounts/{account}/domains/{self.zone}"
             assert self.remember(operator.get(shown)).status_code == 200
+            archive = self.remember(operator.post(f"/accounts/{account}/archive", json={"recipient": RECIPIENT}))
+            assert (archive.status_code, archive.text.count('"sealed"') >= 4) == (200, True), archive.text[:500]
             made = self.remember(operator.post("/domain-connect/keys"))
             assert made.status_code == 200, made.text
             self.remember(operator.get(f"/domain-connect/keys/{made.json()['name']}"))

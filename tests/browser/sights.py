@@ -14,6 +14,7 @@ from tests.rigs.hosted_zones import TOKEN
 from tests.rigs.proving import given_to
 from tests.rigs.signing import OWN, message, sealed
 
+LANGUAGES = ("de", "ja")  # the longest words, and a script that breaks lines without spaces
 Sight = tuple[str, Page | Frame]
 
 # What a browser is given and shows no page of: files, streams, ways out.
@@ -85,6 +86,11 @@ def _setups(page: Page, hall: Gallery) -> Iterator[str | Sight]:
     for how in ("added", "access_denied", "foreign"):
         page.goto(f"{connected}?applied={how}")
         yield f"setup: returned, {how}"
+    for language in LANGUAGES:
+        page.goto(f"{hall.link('mirror.example')}?lang={language}")
+        page.locator(".languages summary").click()
+        yield f"setup: in {language}"
+    page.context.clear_cookies()
     hall.application.link = hall.link("mirror.example")
     page.goto(hall.application.url)
     page.frame_locator("iframe").locator("#record-dkim").wait_for()
@@ -122,6 +128,14 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
         yield f"domain: {sender}"
     press(page.get_by_role("button", name="Make a link"))
     yield "domain: link made"
+    page.get_by_label("Note", exact=True).fill("A note of more than one line,\nwhich says who is to be asked. " * 3)
+    page.get_by_label("Labels, one in a line").fill(
+        "team: web\nplan: a-value-that-is-as-long-as-one-can-be-" + "x" * 24
+    )
+    press(page.get_by_role("button", name="Save", exact=True))
+    yield "domain: noted"
+    press(page.get_by_role("link", name="team:web"))
+    yield "list: label"
     press(page.get_by_role("link", name=re.compile("Revoke the link made on")).first)
     yield "domain: revoke a link"
     for sender in ("mirror.example", "lighthouse.example"):
@@ -263,6 +277,17 @@ def _operator(page: Page, hall: Gallery) -> Iterator[str]:
         yield f"operator: {sender}"
     page.goto(f"{hall.url}/operator/audit")
     yield "audit"
+    page.goto(f"{hall.url}/operator")
+    page.locator("table").get_by_role("link", name="Somebody").first.click()
+    page.get_by_role("link", name="Close the account").click()
+    yield "operator: close"
+    page.get_by_role("textbox").fill("somebody else")
+    press(page.get_by_role("button", name="Close the account"))
+    yield "operator: close, another word"
+    page.get_by_role("textbox").fill("Somebody")
+    press(page.get_by_role("button", name="Close the account"))
+    expect(page.get_by_role("heading", name="The account Somebody is closed")).to_be_visible()
+    yield "operator: closed"
 
 
 def _faults(page: Page, hall: Gallery) -> Iterator[str]:

@@ -31,6 +31,7 @@ from letterhead.core.dkim import topic
 from letterhead.core.dns.records import quote, split_text, zone_line
 from letterhead.core.domain.domain import KeyDelegation
 from letterhead.core.findings.diagnosis import History
+from letterhead.core.languages.language import ENGLISH, Language
 from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId
 from letterhead.operations.dns_questions import DnsRequest, ask_until_answered
 from tests.core import samples
@@ -137,13 +138,13 @@ def txt(text: str) -> str:
     return "TXT " + " ".join(quote(piece) for piece in split_text(octets))
 
 
-def examine(case: Case) -> tuple[CheckJudgement, int]:
+def examine(case: Case, language: Language = ENGLISH) -> tuple[CheckJudgement, int]:
     """Runs a whole check on a case; gives what was found and how many questions it took."""
-    return asyncio.run(_examine(case))
+    return asyncio.run(_examine(case, language))
 
 
-async def _examine(case: Case) -> tuple[CheckJudgement, int]:
+async def _examine(case: Case, language: Language) -> tuple[CheckJudgement, int]:
     resolver = ZoneFileResolver(case.text, resolver=RESOLVER, asked=case.plan.zone)
     history = replace(case.history, zone_text=resolver.notes)
     seen = await ask_until_answered(resolver, DnsRequest(plan=case.plan, history=history))
-    return check.examine(case.plan, seen, HOSTS, history), len(seen)
+    return check.examine(case.plan, seen, HOSTS, history, language), len(seen)

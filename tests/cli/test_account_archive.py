@@ -21,6 +21,7 @@ from tests.rigs.canary import Canary
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation
 from tests.rigs.postgres import Postgres
+from tests.rigs.processes import free_port
 
 OTHER_KEYS = "n1:" + base64.b64encode(bytes(range(7, 39))).decode()
 
@@ -138,6 +139,31 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Installation, str
     file = folder / "account.jsonl"
     assert made.run("export", "account", opened["accountId"], str(file), "--recipient", recipient).returncode == 0
     return made, opened["accountId"], file
+
+
+def test_an_account_is_exported_while_the_service_runs(archive: tuple[Installation, str, Path], tmp_path: Path) -> None:
+    """The command asks the service that has the database open, or the one that LETTERHEAD_URL names."""
+    made, account, _ = archive
+    recipient = made.run("import", "recipient").stdout.strip()
+    port = free_port("127.0.0.1")
+    before = dict(made.settings)
+    serving = made.serve("--no-worker", port=port)
+    try:
+        for name, settings in (
+            ("beside", {"LETTERHEAD_BIND": f"127.0.0.1:{port}"}),
+            ("from-afar", {"LETTERHEAD_URL": serving.url, "LETTERHEAD_DATA_DIR": str(tmp_path / "none")}),
+        ):
+            made.settings |= settings
+            file = tmp_path / f"{name}.jsonl"
+            done = made.run("export", "account", account, str(file), "--recipient", recipient)
+            assert (done.returncode, "1 domains" in done.stdout) == (0, True), done.stdout + done.stderr
+            assert file.stat().st_mode & 0o777 == 0o600
+            refused = made.run("export", "account", account, str(tmp_path / "no"), "--recipient", "lhr_none")
+            assert ("is no recipient" in refused.stderr, (tmp_path / "no").exists()) == (True, False), refused.stderr
+    finally:
+        made.settings.clear()
+        made.settings |= before
+        serving.stop()
 
 
 def sealed_again(lines: list[dict[str, Any]]) -> bytes:

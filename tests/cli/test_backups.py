@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from letterhead.adapters.storage.schema import HEAD, REVISIONS
 from letterhead.adapters.storage.store import read_tables, write_tables
 from letterhead.adapters.storage.tables import schema_tables
 from letterhead.operations.sealed_rows import SEALED
+from tests.acceptance.test_kms import sql
 from tests.docs.commands import blocks_of
 from tests.docs.markdown import ROOT
 from tests.rigs.letterhead import KEYS, Installation
 from tests.rigs.postgres import Postgres
+from tests.rigs.processes import free_port
 
 QUIET = {"KEY_POOL": "1", "RATE_LIMIT": "10000/s burst 20000", "DNS_RESOLVERS": "127.0.0.1:9"}
 OTHER_KEY = "k2:" + base64.b64encode(bytes(range(1, 33))).decode()
@@ -101,8 +104,8 @@ def test_a_backup_is_restored_on_either_engine(engine: str, new: Elsewhere) -> N
     """Every row comes back on both engines, so that the list of domains is the same, octet for octet."""
     source = new(engine)
     key, listed = fill(source)
-    path = backed_up(source)
-    told = counts_of(source.run("backup", str(path.with_name("second.gz"))).stdout)
+    path = backed_up(source).with_name("second.gz")
+    told = counts_of(source.run("backup", str(path)).stdout)
     assert told["domains"] == 2
     assert told["webhooks"] == 1
     for other in ("sqlite", "postgres"):
@@ -119,6 +122,31 @@ def test_a_backup_is_restored_on_either_engine(engine: str, new: Elsewhere) -> N
             assert client.delete("/domains/acme.test").status_code == 200
             with serving.operator() as operator:
                 assert operator.get("/audit").json()[0]["action"] == "domain.delete"
+
+
+def test_the_audit_has_each_backup(engine: str, new: Elsewhere) -> None:
+    """Who made it, when, and the file's digest: while the service runs and while it does not, on either engine."""
+    source = new(engine)
+    fill(source)
+    digests = [sha256(backed_up(source).read_bytes()).hexdigest()]
+    port = free_port("127.0.0.1")
+    source.settings["LETTERHEAD_BIND"] = f"127.0.0.1:{port}"
+    serving = source.serve("--no-worker", port=port)
+    try:
+        done = source.run("backup", str(source.folder / "running.gz"))
+        assert (done.returncode, "audit has no row" in done.stderr) == (0, False), done.stderr
+        digests.append(sha256((source.folder / "running.gz").read_bytes()).hexdigest())
+        with serving.operator() as operator:
+            rows = [each for each in operator.get("/audit").json() if each["action"] == "backup.make"]
+        token = source.settings.pop("LETTERHEAD_OPERATOR_TOKEN")
+        without = source.run("backup", str(source.folder / "without.gz"))
+        source.settings["LETTERHEAD_OPERATOR_TOKEN"] = token
+        assert (without.returncode, "audit has no row of it" in without.stderr) == (0, engine == "sqlite")
+    finally:
+        serving.stop()
+    assert [each["subject"].rpartition(" ")[2] for each in rows] == digests[::-1]
+    assert {each["actor"] for each in rows} == {"operator"}
+    assert "acme.test" not in json.dumps(rows)
 
 
 def test_sessions_end_and_due_reminders_are_not_sent(new: Elsewhere) -> None:
@@ -290,6 +318,36 @@ def test_a_damaged_key_is_named_and_the_rest_is_kept(made: Installation, tmp_pat
         assert "1 sealed secrets do not open" in done.stderr
     assert sealed not in (taken, b"")
     assert other
+
+
+DAMAGE = {
+    "sqlite": (
+        "CREATE TRIGGER damaged AFTER INSERT ON domain_keys BEGIN UPDATE domain_keys "
+        "SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) AS BLOB) WHERE sealed = new.sealed; END",
+    ),
+    "postgres": (
+        "CREATE FUNCTION damage() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "new.sealed := substr(new.sealed, 1, length(new.sealed) - 1); RETURN new; END $$",
+        "CREATE TRIGGER damaged BEFORE INSERT ON domain_keys FOR EACH ROW EXECUTE FUNCTION damage()",
+    ),
+}
+
+
+def test_what_was_written_is_opened_too(engine: str, new: Elsewhere, made: Installation) -> None:
+    """A database that changes a key on its way in is found out before the end, and nothing of it is kept."""
+    target = new(engine)
+    assert target.run("migrate").returncode == 0
+    for statement in DAMAGE[engine]:
+        sql(target, statement)
+    backup = str(made.folder / "backup.jsonl.gz")
+    url = target.settings.get("LETTERHEAD_DATABASE_URL") or f"sqlite:///{target.folder / 'letterhead.db'}"
+    for source, words in ((target, ("restore", backup)), (made, ("copy-database", "--to", url))):
+        done = source.run(*words)
+        assert (done.returncode != 0, "other secrets than were read" in done.stderr) == (True, True), done.stderr
+        assert "_domainkey." in done.stderr
+    sql(target, "DROP TRIGGER damaged" if engine == "sqlite" else "DROP TRIGGER damaged ON domain_keys")
+    again = target.run("restore", backup)
+    assert again.returncode == 0, f"it was empty still: {again.stderr}"
 
 
 def test_a_domain_that_can_not_be_read_is_named(made: Installation, tmp_path: Path) -> None:

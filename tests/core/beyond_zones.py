@@ -132,12 +132,17 @@ def _at_resolver(name: str, rdtype: str, answer: Unanswered) -> Seen:
     return {Question(name=name, rdtype=rdtype, view=View.RECURSIVE): (Reply(perspective=there, answer=answer),)}
 
 
-def fired() -> set[str]:
-    """Lists the codes that this page fires."""
-    findings: Iterable[list[Finding]] = (
+def findings() -> list[Finding]:
+    """Lists what this page finds."""
+    groups: Iterable[list[Finding]] = (
         *(of_provider(evidence) for _, evidence in PROVIDER),
         of_a_contest(NOW - timedelta(hours=1)),
         of_an_outage(resolver_outage.SEVERAL),
         of_resolvers(Why.REFUSED),
     )
-    return {each.code for group in findings for each in group}
+    return [each for group in groups for each in group]
+
+
+def fired() -> set[str]:
+    """Lists the codes that this page fires."""
+    return {each.code for each in findings()}

@@ -82,7 +82,8 @@ CORE_ROWS: tuple[tuple[Box, ...], ...] = (
     ),
     (
         Box("core.secret", "what is never printed", 80, 324),
-        Box("core.names", "domain names, addresses", 338, 840),
+        Box("core.names", "domain names, addresses", 338, 582),
+        Box("core.languages", "what customers read", 596, 840),
     ),
 )
 ERRORS = Box("errors", "Fault: bad news that a caller can act on", 60, 860)

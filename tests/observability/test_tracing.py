@@ -81,6 +81,9 @@ def test_a_request_and_what_it_calls_for(tmp_path: Path, traces: Collector) -> N
         Span.SPAN_KIND_SERVER,
     )
     assert added.trace_id.hex() != TRACE, "it came from no proxy"
+    checked = sorted(traces.named("check"), key=lambda each: each.start_time_unix_nano)
+    assert [(each.trace_id, each.span_id) for each in checked[0].links] == [(added.trace_id, added.span_id)]
+    assert not [each for later in checked[1:] for each in later.links], "only the first one"
     line = next(each for each in map(json.loads, installation.logs().splitlines()) if each.get("path") == "/domains")
     assert (line["trace_id"], line["tracking_id"]) == (added.trace_id.hex(), known["letterhead.tracking_id"])
     assert not [each for each in traces.spans if "readyz" in each.name]

@@ -7,7 +7,7 @@ import pytest
 from letterhead.adapters.recipient import HpkeRecipient, HpkeSealer
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault
-from letterhead.operations import account_archive, domains
+from letterhead.operations import account_archive, account_export, domains
 from tests.operations.world import OPERATOR, World, opened
 
 
@@ -15,7 +15,7 @@ async def exported(world: World) -> list[bytes]:
     """Gives the lines of the account."""
     recipient = HpkeRecipient(Secret(b"a" * 32)).public_text
     sealer = HpkeSealer(recipient)
-    lines = account_archive.export_account(world.deps, world.account.id, recipient, sealer, OPERATOR)
+    lines = account_export.export_account(world.deps, world.account.id, recipient, sealer, OPERATOR)
     return [line async for line in lines]
 
 
@@ -28,7 +28,8 @@ async def test_the_newest_events_of_the_domains_go_along(tmp_path: Path, monkeyp
         whole = await exported(world)
         events = account_archive.read_archive(whole).events
         assert {each.event.sender for each in events} == {"a.test", "b.test", "c.test"}
-        monkeypatch.setattr(account_archive, "MOST_EVENTS", 2)
+        for module in (account_archive, account_export):
+            monkeypatch.setattr(module, "MOST_EVENTS", 2)
         assert account_archive.read_archive(await exported(world)).events == events[-2:]
         with pytest.raises(Fault, match="more than 2 events"):
             account_archive.read_archive(whole)

@@ -84,11 +84,17 @@ def submit(
 
 @asynccontextmanager
 async def running(
-    folder: Path, ledger: Ledger, settings: RelaySettings = QUICK, clock: Clock | None = None, *, prove: bool = True
+    folder: Path,
+    ledger: Ledger,
+    settings: RelaySettings = QUICK,
+    clock: Clock | None = None,
+    *,
+    prove: bool = True,
+    **setting: str,
 ) -> AsyncIterator[Relay]:
     """Runs a relay in this loop, with the domain acme.test verified; `prove=False` is its second start."""
     clock, dns = clock or Clock(noon()), WrittenDns("test")
-    async with opened(folder, Overrides(now=clock, resolver=dns)) as world:
+    async with opened(folder, Overrides(now=clock, resolver=dns), **setting) as world:
         with socket.create_server(("127.0.0.1", 0)) as listener, mail_queue.open_queue(folder / "relay") as queue:
             parts = parts_of(queue, ledger)
             relay = Relay(

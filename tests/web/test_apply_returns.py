@@ -15,7 +15,7 @@ from letterhead.core.domain_connect.apply_link import ApplyLinkReason
 from letterhead.operations.apply_returns import ERRORS, ApplyReturn
 from letterhead.operations.setup_links import make_link
 from letterhead.web.pages.apply import SENTENCES
-from letterhead.web.templating.texts import catalogue
+from letterhead.web.templating.texts import read_texts
 from tests.operations.world import OPERATOR, Clock
 from tests.rigs.domain_connect_api import ApiBehaviour, domain_connect_api
 from tests.rigs.waiting import is_within
@@ -236,6 +236,6 @@ async def test_without_a_template(house: Installation, acme: httpx2.AsyncClient)
 
 def test_every_sentence_is_there() -> None:
     """Each way to come back, and each reason to stay, has a text."""
-    assert {f"setup.applied_{each}" for each in SENTENCES} <= set(catalogue("en"))
+    assert {f"setup.applied_{each}" for each in SENTENCES} <= set(read_texts())
     assert len(ApplyReturn) + 5 == len(SENTENCES)
     assert len(ApplyLinkReason) == 9

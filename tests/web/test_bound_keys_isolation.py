@@ -63,6 +63,7 @@ GETS: Mapping[str, tuple[str, ...]] = {
     OPERATOR: (
         "GET /accounts", "POST /accounts", "GET /accounts/usage", "GET /accounts/domains", "GET /accounts/{accountId}",
         "PATCH /accounts/{accountId}", "DELETE /accounts/{accountId}", "POST /accounts/{accountId}/keys",
+        "POST /accounts/{accountId}/archive", "POST /audit/backups",
         "GET /accounts/{accountId}/domains/{sender}", "GET /audit", "GET /audit/month", "POST /audit/detach",
         "GET /identities", "POST /identities/reconcile", "POST /identities/{sender}/adopt", "POST /secrets/rewrap",
         "GET /domain-connect", "GET /domain-connect/template", "POST /domain-connect/keys",

@@ -20,7 +20,7 @@ from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.public.webhooks import DeliveryStatus
 from letterhead.operations.audit import audit_row
 from letterhead.web.pages import PAGES
-from letterhead.web.templating.texts import catalogue
+from letterhead.web.templating.texts import read_texts
 from tests.operations.world import OPERATOR
 from tests.rigs.waiting import CEILING, is_within, until_async
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
@@ -452,7 +452,7 @@ async def test_webhooks_on_the_pages(house: Installation) -> None:
 
 def test_every_kind_of_event_has_its_text() -> None:
     """Whatever happens to a domain, and whatever state it is in, has a word on the pages."""
-    there = catalogue("en")
+    there = read_texts()
     assert {f"event.{kind.value.replace('.', '-')}" for kind in EventKind} <= set(there)
     assert {f"state.{state}" for state in STATES.values()} <= set(there)
     assert {f"fate.{fate.value}" for fate in DeliveryStatus} <= set(there)

@@ -14,7 +14,7 @@ from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
 from letterhead.core.zone.caching import NEGATIVE
 from letterhead.ports.store.domains import DomainUpdate
 from letterhead.web.pages.cards import PARTS, advice, wrong_part
-from letterhead.web.templating.environment import dated
+from letterhead.web.templating.environment import mark_times
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation
 from tests.web.test_pages import sign_in
@@ -125,6 +125,6 @@ def test_long_values_of_a_fix_are_copied_and_not_read() -> None:
 
 def test_times_in_sentences_are_times() -> None:
     """The script changes them to the reader's time zone; what only looks like a time, and markup, stay text."""
-    said = dated("seen on 2026-11-29 03:18 UTC, <b> and 2026-13-31 29:00 UTC")
+    said = mark_times("seen on 2026-11-29 03:18 UTC, <b> and 2026-13-31 29:00 UTC")
     assert said.startswith('seen on <time datetime="2026-11-29T03:18:00+00:00" data-when>29 Nov 2026, 03:18 UTC</time>')
     assert said.endswith(", &lt;b&gt; and 2026-13-31 29:00 UTC")

@@ -15,7 +15,7 @@ from letterhead.core.domain.health import WIRE_STATUS, HealthState
 from letterhead.core.plan.plan import RecordId, Verdict
 from letterhead.core.rotation.rotation import Stage
 from letterhead.ports.store.domains import DomainUpdate
-from letterhead.web.templating.texts import catalogue
+from letterhead.web.templating.texts import read_texts
 from tests.web.conftest import Installation
 from tests.web.test_pages import csrf, sign_in
 from tests.web.test_rotations import PATH as API
@@ -143,7 +143,7 @@ async def test_timeline_says_what_changed(
 
 def test_every_step_and_record_has_its_text() -> None:
     """Whatever is planned, found, or under way has a word on the pages."""
-    there = catalogue("en")
+    there = read_texts()
     assert {f"rotation.{stage.value}" for stage in Stage if stage not in (Stage.NONE, Stage.RETIRED)} <= set(there)
     assert {f"record.{each.value}{end}" for each in RecordId for end in ("", "_why")} <= set(there)
     assert {f"stands.{each.value}" for each in Verdict if each is not Verdict.UNANSWERED} <= set(there)

@@ -38,11 +38,8 @@ class PostgresTableReader:
 
     async def rows(self, table: StoredTable) -> AsyncGenerator[list[StoredRow], None]:
         """Return the rows of a table, some at a time."""
-        with driver_errors():
-            await self._connection.execute(f"DECLARE table_rows NO SCROLL CURSOR FOR {select_rows_of(table)}")
-            while rows := await self._connection.fetch(f"FETCH {AT_ONCE} FROM table_rows"):
-                yield [tuple(row) for row in rows]
-            await self._connection.execute("CLOSE table_rows")
+        async for rows in _read_rows(self._connection, table):
+            yield rows
 
 
 class PostgresTableWriter:
@@ -72,6 +69,11 @@ class PostgresTableWriter:
         insert = f'INSERT INTO "{table.name}" ({columns}) {keep} SELECT * FROM unnest({arrays})'  # noqa: S608 our names
         with driver_errors():
             await self._connection.execute(insert, *map(list, zip(*rows, strict=True)))
+
+    async def rows(self, table: StoredTable) -> AsyncGenerator[list[StoredRow], None]:
+        """Return the rows of a table as they were written, some at a time."""
+        async for rows in _read_rows(self._connection, table):
+            yield rows
 
     async def finish(self, *, moved: bool, now: int) -> Mapping[str, int]:
         """Bring the schema up to date, end what was held, and return how many rows each table has."""
@@ -132,6 +134,14 @@ async def write_postgres_tables(url: str) -> AsyncIterator[PostgresTableWriter]:
             raise
         with driver_errors():
             await migrate_schema(connection)
+
+
+async def _read_rows(connection: PostgresConnection, table: StoredTable) -> AsyncGenerator[list[StoredRow], None]:
+    with driver_errors():
+        await connection.execute(f"DECLARE table_rows NO SCROLL CURSOR FOR {select_rows_of(table)}")
+        while rows := await connection.fetch(f"FETCH {AT_ONCE} FROM table_rows"):
+            yield [tuple(row) for row in rows]
+        await connection.execute("CLOSE table_rows")
 
 
 async def _count(connection: PostgresConnection, tables: Sequence[StoredTable]) -> dict[str, int]:

@@ -44,10 +44,8 @@ class SqliteTableReader:
 
     async def rows(self, table: StoredTable) -> AsyncGenerator[list[StoredRow], None]:
         """Return the rows of a table, some at a time."""
-        with driver_errors(self._path):
-            async with self._connection.execute(select_rows_of(table)) as found:
-                while rows := list(await found.fetchmany(AT_ONCE)):
-                    yield [tuple(row) for row in rows]
+        async for rows in _read_rows(self._path, self._connection, table):
+            yield rows
 
 
 class SqliteTableWriter:
@@ -71,6 +69,11 @@ class SqliteTableWriter:
         insert = f'INSERT INTO "{table.name}" ({columns}) VALUES ({values})'  # noqa: S608 names of our own schema
         with driver_errors(self._path):
             await self._connection.executemany(insert, rows)
+
+    async def rows(self, table: StoredTable) -> AsyncGenerator[list[StoredRow], None]:
+        """Return the rows of a table as they were written, some at a time."""
+        async for rows in _read_rows(self._path, self._connection, table):
+            yield rows
 
     async def finish(self, *, moved: bool, now: int) -> Mapping[str, int]:
         """Bring the schema up to date, end what was held, and return how many rows each table has."""
@@ -127,6 +130,15 @@ async def write_sqlite_tables(path: Path) -> AsyncIterator[SqliteTableWriter]:
         if is_new:
             await asyncio.to_thread(_remove, path)
         raise
+
+
+async def _read_rows(
+    path: Path, connection: aiosqlite.Connection, table: StoredTable
+) -> AsyncGenerator[list[StoredRow], None]:
+    with driver_errors(path):
+        async with connection.execute(select_rows_of(table)) as found:
+            while rows := list(await found.fetchmany(AT_ONCE)):
+                yield [tuple(row) for row in rows]
 
 
 async def _count(connection: aiosqlite.Connection, tables: Sequence[StoredTable]) -> dict[str, int]:

@@ -4,6 +4,7 @@
 - `fingerprint`: when two checks have the same findings, so that the second need not be judged.
 - `check_memory`: what the last full checks asked and concluded.
 - `catalogue`: all diagnoses, and the page of each.
+- `translated`: the findings of a check in another language.
 - `preflight`: what is in DNS before anything is added to it.
 - `record_export`: which planned records a DNS tool may write.
 - `message_authentication`: DKIM, SPF and DMARC of one message, as a receiver judges them.

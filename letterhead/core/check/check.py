@@ -24,6 +24,7 @@ from letterhead.core.findings.diagnosis import (
     Topic,
     finding,
 )
+from letterhead.core.languages.language import ENGLISH, Language
 from letterhead.core.mail_from import topic as mail_from
 from letterhead.core.plan import cname_answers
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
@@ -246,13 +247,19 @@ def judge_record(record: PlannedRecord, seen: Seen) -> RecordResult:
     return judge(record, seen, topic.accepts_seen or (lambda record, rdatas, _: accepts(record, rdatas)))
 
 
-def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: History = NO_HISTORY) -> CheckJudgement:
+def examine(
+    plan: Plan,
+    seen: Seen,
+    hosts: Sequence[DnsHost] = (),
+    history: History = NO_HISTORY,
+    language: Language = ENGLISH,
+) -> CheckJudgement:
     """Judge every planned record and list the findings, the gravest first: one cause, one finding.
 
     `hosts` is the table of DNS hosts, for fixes in the words of the DNS host's form.
     """
     judged = judge_all(plan, seen)
-    return replace(judged, findings=list_findings(plan, seen, judged, hosts, history))
+    return replace(judged, findings=list_findings(plan, seen, judged, hosts, history, language))
 
 
 def judge_all(plan: Plan, seen: Seen) -> CheckJudgement:
@@ -273,10 +280,15 @@ def all_present(plan: Plan) -> CheckJudgement:
 
 
 def list_findings(
-    plan: Plan, seen: Seen, judged: CheckJudgement, hosts: Sequence[DnsHost], history: History
+    plan: Plan,
+    seen: Seen,
+    judged: CheckJudgement,
+    hosts: Sequence[DnsHost],
+    history: History,
+    language: Language = ENGLISH,
 ) -> tuple[Finding, ...]:
     """Return the findings, the gravest first, given the result for each planned record."""
-    rule_input = _new_rule_input(plan, seen, judged, hosts, history)
+    rule_input = replace(_new_rule_input(plan, seen, judged, hosts, history), language=language)
     surveyed = _survey(rule_input)
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
@@ -292,7 +304,7 @@ def list_findings(
         found += _apply_rules(rule_input, result, topic.advises)
     surveyed = [_explain_dissent(rule_input, each) for each in surveyed]
     severities = list(Severity)
-    return tuple(sorted([*surveyed, *_join_aliases(found)], key=lambda each: severities.index(each.severity)))
+    return tuple(sorted([*surveyed, *_join_aliases(found, language)], key=lambda each: severities.index(each.severity)))
 
 
 def _explain_dissent(rule_input: RuleInput, found: Finding) -> Finding:
@@ -313,7 +325,11 @@ def _explain_dissent(rule_input: RuleInput, found: Finding) -> Finding:
     cause = next(_apply_rules(given, theirs, rules), None)
     if cause is None or cause.code in OTHER_VALUES:
         return found
-    fix = f"Correct the record at {', '.join(result.dissenting)}, since waiting does not heal it. {cause.fix}"
+    fix = given.language.text(
+        "Correct the record at {servers}, since waiting does not heal it. {fix}",
+        servers=", ".join(result.dissenting),
+        fix=cause.fix,
+    )
     return replace(found, detail=f"{found.detail} {cause.detail}", observed=cause.observed, span=cause.span, fix=fix)
 
 
@@ -324,14 +340,14 @@ def _replies_of(result: RecordResult, question: Question, replies: tuple[Reply, 
     return tuple(each for each in replies if each.perspective.server in result.dissenting or alias_target(each.answer))
 
 
-def _join_aliases(findings: Iterable[Finding]) -> list[Finding]:
+def _join_aliases(findings: Iterable[Finding], language: Language) -> list[Finding]:
     """Join the findings that one CNAME causes for several records at its name: it is deleted once."""
     joined: dict[tuple[object, ...], Finding] = {}
     for at, each in enumerate(findings):
         alias = each.code.endswith((".cname-conflict", ".cname-dangling"))
         key = (each.code, each.host) if alias else (at,)
         first = joined.get(key)
-        further = each.fix.rpartition(", then ")[2]
+        further = each.fix.rpartition(language.text(", then "))[2]
         joined[key] = replace(first, fix=f"{first.fix}; {further}") if first else each
     return list(joined.values())
 

@@ -102,7 +102,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     last change. `key_delegation` is set where the customer publishes CNAMEs to keys in the operator's zone.
     `ed25519` is the second key, where there is one. `raised` are the blocking findings that no state tells of.
     `accepted` are the findings that the account accepts. `is_slow` says that DNS took long to answer its last check.
-    `version` belongs to storage.
+    `called_by` is the span, for traces, of the request that added it, until its first check. `version` belongs to
+    storage.
     """
 
     id: str
@@ -138,6 +139,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     raised: tuple[RaisedFinding, ...] = ()
     accepted: tuple[AcceptedFinding, ...] = ()
     is_slow: bool = False
+    called_by: str | None = None
     version: int = 0
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from letterhead.core.domain.domain import Domain, EventKind, Transition, is_wholly_verified
 from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.lifecycle import may_send
+from letterhead.core.languages.language import ENGLISH, Language
 from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId, Verdict
 
 
@@ -46,8 +47,16 @@ _NAMES: Final = {
     RecordId.DKIM_ED25519_NEXT: "the next Ed25519 key",
     RecordId.MAIL_FROM_MX: "the MX record for bounces",
     RecordId.MAIL_FROM_SPF: "the SPF record for bounces",
-    RecordId.DMARC: "DMARC",
 }
+# By whether they were there before, and whether it is one.
+_CLAUSES: Final = {
+    (True, True): "{names} is missing",
+    (True, False): "{names} are missing",
+    (False, True): "{names} is left",
+    (False, False): "{names} are left",
+}
+_DMARC_CLAUSES: Final = {True: "DMARC is recommended and missing", False: "DMARC is recommended and left"}
+TEXTS: Final = (_BOUNCE, *_NAMES.values(), *_CLAUSES.values(), *_DMARC_CLAUSES.values())  # to translate
 
 _STATE_EVENTS: Final = frozenset(
     (
@@ -119,7 +128,7 @@ def is_required(record: PlannedRecord) -> bool:
     return record.id is RecordId.DKIM
 
 
-def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
+def progress(domain: Domain, plan: Plan, now: datetime, language: Language = ENGLISH) -> Progress:
     """Return the progress of a domain by the last conclusive verdict on each of its planned records."""
     verdicts = dict(domain.verdicts)
     published = tuple(each for each in plan.records if verdicts.get(each.id) is Verdict.PRESENT)
@@ -128,10 +137,15 @@ def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
     step = Step.READY if may_send(domain, now) else Step.WAITING
     if is_wholly_verified(domain) and not left and not problems:
         step = Step.DONE
-    clauses = [_sending_clause(domain, step), *_waiting_clauses(domain, left)]
+    clauses = [_sending_clause(domain, step, language), *_waiting_clauses(domain, left, language)]
     if problems:
-        clauses.append("1 problem is to be fixed" if problems == 1 else f"{problems} problems are to be fixed")
-    sentence = f"{len(published)} of {len(plan.records)} published: {'; '.join(clauses)}"
+        clauses.append(language.count("{number} problem is to be fixed", "{number} problems are to be fixed", problems))
+    sentence = language.text(
+        "{published} of {planned} published: {clauses}",
+        published=len(published),
+        planned=len(plan.records),
+        clauses="; ".join(clauses),
+    )
     return Progress(step=step, published=published, left=left, sentence=sentence)
 
 
@@ -147,37 +161,39 @@ def add_progress(transition: Transition, plan: Plan, now: datetime) -> Transitio
     return replace(transition, events=tuple(events))
 
 
-def _sending_clause(domain: Domain, step: Step) -> str:
+def _sending_clause(domain: Domain, step: Step, language: Language) -> str:
     stops, state = domain.dkim.stops_sending_at, domain.dkim.state
     if step is Step.DONE:
-        return "you can send, and nothing is left"
+        return language.text("you can send, and nothing is left")
     if step is Step.READY:
-        at_risk = state is HealthState.AT_RISK and stops is not None
-        return f"you can send until {stops:%Y-%m-%d %H:%M} UTC" if at_risk else "you can send now"
+        if state is HealthState.AT_RISK and stops is not None:
+            until = f"{stops:%Y-%m-%d %H:%M}"
+            return language.text("you can send until {time} UTC", time=until)
+        return language.text("you can send now")
     if state is HealthState.DRAFT:
-        return "verification is not started"
-    return "you can't send yet" if state is HealthState.PENDING else "you can't send"
+        return language.text("verification is not started")
+    return language.text("you can't send yet") if state is HealthState.PENDING else language.text("you can't send")
 
 
-def _waiting_clauses(domain: Domain, left: Sequence[PlannedRecord]) -> list[str]:
+def _waiting_clauses(domain: Domain, left: Sequence[PlannedRecord], language: Language) -> list[str]:
     """Say what is to be published, what is to come back since it was there before, and what is not confirmed yet."""
     clauses = []
-    for word, is_word in (("missing", True), ("left", False)):
-        group = [each.id for each in left if (each.id in domain.published) is is_word]
+    for is_gone in (True, False):
+        group = [each.id for each in left if (each.id in domain.published) is is_gone]
         names = [_NAMES[each] for each in group if _PURPOSES[each] is Purpose.SIGN]
         both = all(each in group for each in _BOUNCE_RECORDS)
         names += [_BOUNCE] if both else [_NAMES[each] for each in group if each in _BOUNCE_RECORDS]
         if names:
-            are = "are" if len(names) > 1 or names == [_BOUNCE] else "is"
-            listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-            clauses.append(f"{listed} {are} {word}")
+            listed = language.formats.listing([language.text(each) for each in names])
+            is_one = len(names) == 1 and names != [_BOUNCE]
+            clauses.append(language.text(_CLAUSES[is_gone, is_one], names=listed))
         if RecordId.DMARC in group:
-            clauses.append(f"DMARC is recommended and {word}")
+            clauses.append(language.text(_DMARC_CLAUSES[is_gone]))
     # What is published may wait for the provider, or for another account's claim to the name to end.
     lacking, unconfirmed = {each.id for each in left}, (HealthState.PENDING, HealthState.FAILED)
     if RecordId.DKIM not in lacking and domain.dkim.state in unconfirmed:
-        clauses.append("the signing key is not confirmed yet")
+        clauses.append(language.text("the signing key is not confirmed yet"))
     bounce = domain.mail_from_health
     if lacking.isdisjoint(_BOUNCE_RECORDS) and bounce is not None and bounce.state in unconfirmed:
-        clauses.append("the bounce records are not confirmed yet")
+        clauses.append(language.text("the bounce records are not confirmed yet"))
     return clauses

@@ -13,6 +13,7 @@ import msgspec
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import is_in_zone
 from letterhead.core.dns.zone_text import ZoneTextNotes
+from letterhead.core.languages.language import ENGLISH, NOTHING, Language
 from letterhead.core.plan.dns_hosts import DnsHost, name_for, text_for, value_for, where_to_edit
 from letterhead.core.plan.plan import (
     Accepts,
@@ -139,6 +140,7 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
 
     `served` are the results for what the operator's own zone must serve; `dns_host` is the DNS host, where it is known.
     `signing` is "present" where some key that was looked at can sign mail, "absent" where all are known and none can.
+    `language` is that of the findings.
     """
 
     plan: Plan
@@ -149,6 +151,7 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     dns_host: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
     history: History = History()
+    language: Language = ENGLISH
 
     def result_of(self, record_id: RecordId) -> RecordResult | None:
         """Return the result for one planned record, or None."""
@@ -216,6 +219,9 @@ def finding(
         **_mended_places(match, rule_input.dns_host),
         **{place: readable(value) for place, value in match.places.items()},
     }
+    language = rule_input.language
+    if language is not ENGLISH:
+        filled = {place: language.place(place, value) for place, value in filled.items()}
     known = record is None or record.exact or match.expected
     detail, fix = diagnosis.detail, diagnosis.fix if known else _without_value_words(diagnosis.fix)
     return Finding(
@@ -224,12 +230,12 @@ def finding(
         record=record.id if record else None,
         host=host,
         record_type=record.rdtype if record else None,
-        title=diagnosis.title,
-        detail=fill(detail, filled),
+        title=language.template(diagnosis.title),
+        detail=fill(detail, filled, language=language),
         expected=_expected(record, match),
         observed=tuple(map(readable, observed)),
         perspectives=servers,
-        fix=fill(fix, filled),
+        fix=fill(fix, filled, language=language),
         evidence=match.evidence,
         span=_readable_span(match.span, observed),
     )
@@ -244,10 +250,11 @@ def _expected(record: PlannedRecord | None, match: Match) -> str | None:
 _NEEDED = re.compile(r"(?:^|(?<=[\s“(]))\{(\w+)\}")
 
 
-def fill(template: str, places: Mapping[str, str], empty: str = "nothing") -> str:
-    """Fill a template; a place that joins the word before it is a further clause, and may be empty."""
-    needed = {name: empty for name in _NEEDED.findall(template) if not places.get(name, "").strip()}
-    return template.format_map(defaultdict(str, {**places, **needed}))
+def fill(template: str, places: Mapping[str, str], empty: str = NOTHING, language: Language = ENGLISH) -> str:
+    """Fill a template's translation; a place that joins the word before it is a further clause, and may be empty."""
+    words = empty if language is ENGLISH else language.phrase(empty)
+    needed = {name: words for name in _NEEDED.findall(template) if not places.get(name, "").strip()}
+    return language.template(template).format_map(defaultdict(str, {**places, **needed}))
 
 
 def _name_and_place(rule_input: RuleInput, host: str, record: PlannedRecord | None) -> tuple[str, str]:

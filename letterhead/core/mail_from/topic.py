@@ -78,9 +78,11 @@ def extra_mx(rule_input: RuleInput, result: RecordResult) -> Match | None:
         return None
     kept = min(planned, key=lambda mx: (mx.preference != record.priority, mx.preference))
     again = [mx for mx in planned if mx is not kept]
-    others = [mx.exchange or "a dot (no mail)" for mx in there if mx not in planned]
-    told = (*others, *(f"{mx.exchange} a second time, with the priority {mx.preference}" for mx in again))
-    gone = (*others, *(f"{mx.exchange} with the priority {mx.preference}" for mx in again))
+    say = rule_input.language.text
+    others = [mx.exchange or say("a dot (no mail)") for mx in there if mx not in planned]
+    twice = [{"host": mx.exchange, "priority": mx.preference} for mx in again]
+    told = (*others, *(say("{host} a second time, with the priority {priority}", **each) for each in twice))
+    gone = (*others, *(say("{host} with the priority {priority}", **each) for each in twice))
     return Match(places={"others": ", ".join(told), "gone": ", ".join(gone), "kept": str(kept.preference)})
 
 

@@ -1,14 +1,28 @@
 """The mail that hands a domain's records and its set-up page to whoever publishes them."""
 
 from html import escape
+from typing import Final
 
 import msgspec
 
+from letterhead.core.languages.language import ENGLISH, Language
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.plan.plan import Plan, PlannedRecord, relative_name
 from letterhead.core.schedule.reminder_mail import Email, printable_text
+
+_PAGE: Final = "This page shows what is found and what is wrong. It needs no sign-in:"
+_IN_DNS: Final = (
+    "So that mail can be sent from {domain}, please add this record in its DNS.",
+    "So that mail can be sent from {domain}, please add these {number} records in its DNS.",
+)
+_AT_HOST: Final = (
+    "So that mail can be sent from {domain}, please add this record at {host}.",
+    "So that mail can be sent from {domain}, please add these {number} records at {host}.",
+)
+# To translate; those of two are for a number.
+TEXTS: Final[tuple[str | tuple[str, str], ...]] = (_PAGE, _IN_DNS, _AT_HOST)
 
 
 class SetupEmailInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +35,7 @@ class SetupEmailInput(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     dns_host: DnsHost | None
     url: str | None
+    language: Language = ENGLISH
 
 
 def setup_email(given: SetupEmailInput) -> Email:
@@ -30,7 +45,7 @@ def setup_email(given: SetupEmailInput) -> Email:
     return Email(
         to=given.to,
         name=given.name,
-        subject=f"DNS records for {DomainName(given.plan.sender).unicode}",
+        subject=given.language.text("DNS records for {domain}", domain=DomainName(given.plan.sender).unicode),
         text=text,
         html=_html(given, plain),
         reply_to=given.reply_to,
@@ -43,23 +58,25 @@ def setup_text(given: SetupEmailInput) -> str:
     blocks = [_lead(given), *("\n".join(f"{label}: {value}" for label, value in _fields(given, each))
                               for each in given.plan.records)]  # fmt: skip
     if given.url is not None:
-        blocks.append(f"This page shows what is found and what is wrong. It needs no sign-in:\n{given.url}")
+        blocks.append(f"{given.language.text(_PAGE)}\n{given.url}")
     return "\n\n".join([*blocks, f"-- \n{brand}"]) + "\n"
 
 
 def _lead(given: SetupEmailInput) -> str:
-    place = f" at {given.dns_host.name}" if given.dns_host else " in its DNS"
-    name = DomainName(given.plan.sender).unicode
-    return f"So that mail can be sent from {name}, please add these {len(given.plan.records)} records{place}."
+    name, say = DomainName(given.plan.sender).unicode, given.language.count
+    if given.dns_host is None:
+        return say(*_IN_DNS, len(given.plan.records), domain=name)
+    return say(*_AT_HOST, len(given.plan.records), domain=name, host=given.dns_host.name)
 
 
 def _fields(given: SetupEmailInput, record: PlannedRecord) -> list[tuple[str, str]]:
     host, zone = given.dns_host, given.plan.zone
     name = dns_hosts.name_for(record.host, zone, host) if host else relative_name(record.host, zone)
+    name = given.language.phrase(name)
     fields = [("Type", record.rdtype), ("Name", name), ("Value", dns_hosts.value_for(record, host))]
     if record.priority is not None and (host is None or host.priority_field):
         fields.append(("Priority", str(record.priority)))
-    return fields
+    return [(given.language.text(label), value) for label, value in fields]
 
 
 def _html(given: SetupEmailInput, brand: str) -> str:
@@ -71,11 +88,10 @@ def _html(given: SetupEmailInput, brand: str) -> str:
     )
     link = ""
     if given.url is not None:
-        link = (
-            "<p>This page shows what is found and what is wrong. It needs no sign-in: "
-            f'<a href="{escape(given.url)}">{escape(given.url)}</a></p>\n'
-        )
+        link = f'<p>{escape(given.language.text(_PAGE))} <a href="{escape(given.url)}">{escape(given.url)}</a></p>\n'
+    title = escape(given.language.text("DNS records for {domain}", domain=DomainName(given.plan.sender).unicode))
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>DNS records</title></head>\n'
+        f'<!doctype html>\n<html lang="{given.language.code}"><head><meta charset="utf-8">'
+        f"<title>{title}</title></head>\n"
         f"<body>\n<p>{escape(_lead(given))}</p>\n<ol>\n{items}</ol>\n{link}<p>{escape(brand)}</p>\n</body></html>\n"
     )

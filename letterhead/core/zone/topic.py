@@ -185,8 +185,9 @@ def _match_dissent(rule_input: RuleInput, result: RecordResult) -> Match:
     says: dict[str, str] = {}
     for reply in replies:
         found = reply.answer.rrset.rdatas if isinstance(reply.answer, Found) else ()
-        value = readable(" | ".join(display_texts(found)))
-        says[reply.perspective.server] = f"{reply.perspective.server} {f'has {value}' if found else 'has none'}"
+        server, value = reply.perspective.server, readable(" | ".join(display_texts(found)))
+        said = "{server} has {value}" if found else "{server} has none"
+        says[server] = rule_input.language.text(said, server=server, value=value)
     return Match(places={"says": "; ".join(says[server] for server in result.dissenting)})
 
 

@@ -53,6 +53,10 @@ class TableWriter(Protocol):
         """Add rows to a table."""
         ...
 
+    def rows(self, table: StoredTable) -> AsyncGenerator[list[StoredRow], None]:
+        """Return the rows of a table as they were written, some at a time."""
+        ...
+
     async def finish(self, *, moved: bool, now: int) -> Mapping[str, int]:
         """Bring the schema up to date, end what was held by processes, and return how many rows each table has.
 

@@ -2,6 +2,7 @@
 
 - `accepted_findings`: what a domain's account accepts
 - `account`: an account's API keys, its usage, and its reminders
+- `account_closure`: the page that closes an account, for the operator
 - `account_domains`: the domains of all accounts, for the operator
 - `alerts`: an account's chats and on-call services
 - `apply`: the way from the set-up page to the DNS host that adds the records, and back
@@ -11,6 +12,7 @@
 - `dns_plans`: what is written in a domain's zone at its DNS host
 - `domain`: one domain and its forms
 - `invitations`: the page of an invitation to an account
+- `languages`: the language of a set-up page, and the switch to another
 - `members`: the people of an account, and the rules by which others sign in
 - `openid`: sign-in by OpenID Connect
 - `operator`: the operator's accounts, the state of the service, and the audit
@@ -29,6 +31,7 @@ from letterhead.web.endpoint import Endpoint
 from letterhead.web.pages import (
     accepted_findings,
     account,
+    account_closure,
     account_domains,
     alerts,
     apply,
@@ -63,5 +66,6 @@ PAGES: tuple[Endpoint, ...] = (
     *alerts.PAGES,
     *operator.PAGES,
     *account_domains.PAGES,
+    *account_closure.PAGES,
     *assets.PAGES,
 )

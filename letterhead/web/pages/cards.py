@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from letterhead.core.dns.answers import Seen
 from letterhead.core.findings.acceptance import findings_not_accepted
 from letterhead.core.findings.diagnosis import Finding, Severity
+from letterhead.core.languages.language import ENGLISH, Language
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost, quoted_value
 from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, Verdict, relative_name
@@ -44,6 +45,7 @@ class Card:
     result: RecordResult | None
     findings: tuple[Finding, ...]
     tips: tuple[Finding, ...]
+    stop: str = "."  # what ends a sentence in the page's language
     accepted: tuple[Finding, ...] = ()
     cached: Finding | None = None  # when every resolver will see what the authoritative servers serve already
 
@@ -57,7 +59,7 @@ class Card:
     @property
     def cached_line(self) -> str:
         """The sentence on the caches that still have the old answer; empty where there is none."""
-        return end_sentence(self.cached.fix) if self.cached else ""
+        return end_sentence(self.cached.fix, stop=self.stop) if self.cached else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +114,17 @@ class Advice:
     found_at: str
 
 
-def new_record_list(deps: Deps, view: DomainView) -> RecordList:
+def new_record_list(deps: Deps, view: DomainView, language: Language = ENGLISH) -> RecordList:
     """Combine a domain's planned records with its last check and its DNS host."""
     seen = view.last_check.snapshot.seen() if view.last_check else {}
     delegated = dns_hosts.delegation(view.plan.sender, seen)
     servers = tuple(each.name for each in delegated.servers) if delegated else ()
     host = dns_hosts.host_of(servers, deps.hosts)
     findings = view.last_check.findings if view.last_check else ()
-    cards = tuple(_new_card(record, view, host, seen) for record in view.plan.records)
+    cards = tuple(
+        replace(card, name=language.phrase(card.name), stop=language.text("."))
+        for card in (_new_card(record, view, host, seen) for record in view.plan.records)
+    )
     shown = {id(each) for card in cards for each in (card.cached, *card.findings, *card.tips, *card.accepted)}
     others = tuple(each for each in findings if id(each) not in shown and not _is_missing(each))
     return RecordList(
@@ -201,8 +206,8 @@ def wrong_part(finding: Finding) -> str:
     return PARTS.get(finding.code.partition(".")[2], "value")
 
 
-def advice(finding: Finding, card: Card | None = None) -> Advice:
-    """Split a finding's fix at the long values in it."""
+def advice(finding: Finding, card: Card | None = None, stop: str = ".") -> Advice:
+    """Split a finding's fix at the long values in it; `stop` ends a sentence in the page's language."""
     own = card.value if card else ""
     others = [finding.expected or ""]
     if finding.expected and finding.record_type == "TXT":
@@ -213,7 +218,7 @@ def advice(finding: Finding, card: Card | None = None) -> Advice:
     pieces = _split_at_values(finding.fix, values)
     last, is_value = pieces[-1]
     if not is_value:
-        pieces[-1] = (end_sentence(last, finding.expected or own), False)
+        pieces[-1] = (end_sentence(last, finding.expected or own, stop), False)
     seen = {each for each in (*finding.observed, *values) if len(each) > LONG_VALUE}
     found = next((each for each in finding.evidence if each.startswith(_FOUND_AT)), "")
     return Advice(
@@ -234,17 +239,18 @@ def _split_at_values(text: str, values: Sequence[str]) -> list[tuple[str, bool]]
     return [(text, False)]
 
 
-def end_sentence(text: str, value: str = "") -> str:
+def end_sentence(text: str, value: str = "", stop: str = ".") -> str:
     """Add the full stop that a sentence lacks; not to a value at its end, which somebody may copy with it."""
     is_value = bool(value) and text.endswith(value.split(" ")[-1])
-    return text if is_value or not text or text.endswith((".", "?", "!", ":")) else f"{text}."
+    return text if is_value or not text or text.endswith((".", "?", "!", ":", stop)) else f"{text}{stop}"
 
 
-def plain_text(records: RecordList) -> str:
+def plain_text(records: RecordList, language: Language = ENGLISH) -> str:
     """Return all records as text to paste into a message, as the DNS host's form wants them."""
-    return "\n".join(_record_text(card) for card in records.cards)
+    return "\n".join(_record_text(card, language) for card in records.cards)
 
 
-def _record_text(card: Card) -> str:
-    priority = "" if card.priority is None else f"Priority: {card.priority}\n"
-    return f"Type: {card.record.rdtype}\n{priority}Name: {card.name}\nValue: {card.value}\n"
+def _record_text(card: Card, language: Language) -> str:
+    priority = [] if card.priority is None else [("Priority", str(card.priority))]
+    fields = [("Type", card.record.rdtype), *priority, ("Name", card.name), ("Value", card.value)]
+    return "".join(f"{language.text(label)}: {value}\n" for label, value in fields)

@@ -8,12 +8,13 @@ from letterhead.core.accounts.setup_links import USUAL_DAYS
 from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.domain.progress import progress
+from letterhead.core.languages.negotiation import NAMES
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations import domains, hosted_zones, on_demand_checks, overview, rotations, sessions, setup_links
 from letterhead.operations.domain_settings import DomainSettings, change_domain
 from letterhead.operations.domains import DomainView
-from letterhead.operations.setup_links import NewLink
+from letterhead.operations.setup_links import MailRecipient, NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
@@ -32,16 +33,17 @@ async def show(context: RequestContext) -> Response:
     return await _show(context)
 
 
-async def _show(context: RequestContext, made: NewLink | None = None) -> Response:
+async def _show(context: RequestContext, made: NewLink | None = None, made_url: str = "") -> Response:
     view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
     path = domain_path(view.domain.sender)
-    return await show_view(context, view, path, made=made, news=f"{context.state.templates.root}{path}/news")
+    news = f"{context.state.templates.root}{path}/news"
+    return await show_view(context, view, path, made=made, made_url=made_url, news=news)
 
 
 async def show_view(context: RequestContext, view: DomainView, path: str, **values: object) -> Response:
     """Show a domain at a path; what it says of changes is there for those who may make them.
 
-    `values` are `news` where the page updates by itself, `made` for a new link, and `account` for the operator.
+    `values` are `news` where the page updates by itself, `made` and `made_url` of a new link, the operator's `account`.
     """
     deps, now = context.deps, context.deps.now()
     domain, records = view.domain, new_record_list(deps, view)
@@ -60,6 +62,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         status=status(domain),
         mail_from_status=mail_from_status(domain),
         plan=view.plan,
+        profile=view.profile,
         records=records,
         split_at_span=split_at_span,
         advice=advice,
@@ -81,6 +84,8 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         here=f"{context.state.templates.root}{path}",
         acceptance=await accepted_values(context, view),
         made=values.get("made"),
+        made_url=values.get("made_url"),
+        languages=[(code.value, name) for code, name in NAMES.items()],
         news=values.get("news"),
         account=values.get("account"),
     )
@@ -124,6 +129,24 @@ async def check(context: RequestContext) -> Response:
         context.deps, context.state.on_demand, context.account_id, context.part("sender")
     )
     return _redirect_back(context, "checked" if standing is None else "checked_before")
+
+
+async def change_settings(context: RequestContext) -> Response:
+    """Set the note, the labels and the contact as the form has them; a link is mailed to a new contact."""
+    sender, form = context.part("sender"), context.form
+    lines = [line.strip() for line in form.get("labels", "").splitlines() if line.strip()]
+    wanted = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    present = (await domains.show_domain(context.deps, context.account_id, sender)).profile
+    settings = DomainSettings(
+        note=form.get("note", ""),
+        labels={**dict.fromkeys(present.labels), **wanted},
+        contact=form.get("contact", "").strip(),
+        copy_account=form.get("copy") == "on" if form.get("contact", "").strip() else present.copy_account,
+    )
+    await change_domain(context.deps, context.account_id, sender, settings, context.actor)
+    after = (await domains.show_domain(context.deps, context.account_id, sender)).profile
+    is_asked = after.contact is not None and after.contact != present.contact
+    return _redirect_back(context, "contact_asked" if is_asked else "saved")
 
 
 async def start(context: RequestContext) -> Response:
@@ -216,11 +239,16 @@ async def make_link(context: RequestContext) -> Response:
     typed = context.form.get("days", "")
     days = min(LONGEST_DAYS, max(1, int(typed))) if typed.isdecimal() and len(typed) < 4 else USUAL_DAYS
     sender, to = context.part("sender"), context.form.get("to", "").strip()
+    chosen = context.form.get("language", "")
+    language = chosen if chosen in frozenset(NAMES) else None
     if to:
-        made = await setup_links.make_and_send_link(context.deps, context.account_id, sender, days, to, context.actor)
+        recipient = MailRecipient(address=to, language=language)
+        made = await setup_links.make_and_send_link(
+            context.deps, context.account_id, sender, days, recipient, context.actor
+        )
     else:
         made = await setup_links.make_link(context.deps, context.account_id, sender, days, context.actor)
-    return await _show(context, made)
+    return await _show(context, made, setup_links.address_in(made.url, language))
 
 
 async def ask_revoke(context: RequestContext) -> Response:
@@ -258,6 +286,7 @@ PAGES = (
     Endpoint(method="GET", path=f"{ONE}/zone", serve=zone_file, access=Access.READ),
     Endpoint(method="POST", path=f"{ONE}/check", serve=check, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/start", serve=start, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/settings", serve=change_settings, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/cover", serve=switch_cover, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/dkim-rotation", serve=start_rotation, access=Access.WRITE),
     Endpoint(method="GET", path=f"{ONE}/dkim-rotation/abandon", serve=ask_abandon, access=Access.WRITE),

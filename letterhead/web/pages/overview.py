@@ -10,6 +10,7 @@ from letterhead.core.accounts.accounts import is_reachable_address
 from letterhead.core.check.catalogue import DIAGNOSES
 from letterhead.core.domain import statistics
 from letterhead.core.domain.domain import Domain, status
+from letterhead.core.domain.profile import MOST_LABELS, parse_labels
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.errors import Fault
 from letterhead.operations import accounts, domains
@@ -42,6 +43,7 @@ async def _show_overview(
         status=wanted if wanted in STATUSES else None,
         contains=search.lower() or None,
         problem=code if code in DIAGNOSES else None,
+        labels=_wanted_labels(context),
     )
     shown = await overviews.show_account(context.deps, context.account_id, page)
     listed, counts = shown.listed, shown.counts
@@ -61,6 +63,7 @@ async def _show_overview(
         status=page.status,
         search=search,
         problem=page.problem,
+        labels=page.labels,
         here=_new_address_builder(page, search),
         outage=shown.is_resolver_outage,
         email=email,
@@ -74,13 +77,23 @@ async def _show_overview(
     )
 
 
+def _wanted_labels(context: RequestContext) -> tuple[str, ...]:
+    """Return the labels in the address; none where one of them can't be a label, which no domain has."""
+    try:
+        return parse_labels(context.request.query_params.getlist("label")[:MOST_LABELS])
+    except Fault:
+        return ()
+
+
 def _new_address_builder(page: DomainQuery, search: str) -> Callable[..., str]:
     """Return a function that changes filters in the list's present address; None removes a filter."""
-    now = {"status": page.status, "problem": page.problem, "q": search or None}
+    now: dict[str, str | tuple[str, ...] | None] = {
+        "status": page.status, "problem": page.problem, "q": search or None, "label": page.labels,
+    }  # fmt: skip
 
-    def address(**other: str | None) -> str:
+    def address(**other: str | tuple[str, ...] | None) -> str:
         kept = {name: value for name, value in (now | other).items() if value}
-        return f"{HOME}?{urlencode(kept)}" if kept else HOME
+        return f"{HOME}?{urlencode(kept, doseq=True)}" if kept else HOME
 
     return address
 

@@ -11,7 +11,16 @@ from letterhead.web import errors, request_body
 from letterhead.web.auth import client_address
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access
-from letterhead.web.pages.responses import FORM, SESSION, page_fault, page_response, read_cookie, redirect
+from letterhead.web.pages.languages import page_language
+from letterhead.web.pages.responses import (
+    FORM,
+    SESSION,
+    page_fault,
+    page_response,
+    page_texts,
+    read_cookie,
+    redirect,
+)
 from letterhead.web.templating.environment import Templates
 
 FIELDS = 30
@@ -99,9 +108,13 @@ class PageRenderer:
             fault = page_fault(context, fault.kind, "lost", path=request.scope["path"][:200])
         fix = fault.fix
         if fault.retry_after is not None and fault.kind is Kind.TOO_MANY_REQUESTS:
-            fix = context.state.templates.texts("refusal.wait", number=fault.retry_after)
+            fix = page_texts(context)("refusal.wait", number=fault.retry_after)
         status, tracking_id = errors.status_of(fault.kind), context.log.tracking_id
-        detail, fix = map(context.state.templates.texts.without_operations, (fault.detail, fix or ""))
+        language = page_language(context)
+        detail, fix = (
+            context.state.templates.texts.without_operations(language.phrase(each))
+            for each in (fault.detail, fix or "")
+        )
         response = page_response(
             context, "fault.html", status, status=status, detail=detail, fix=fix, tracking_id=tracking_id
         )

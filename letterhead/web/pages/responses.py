@@ -8,9 +8,11 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.web.context import RequestContext
+from letterhead.web.pages import languages
+from letterhead.web.templating.texts import Texts
 
 HTML = "text/html; charset=utf-8"
-SETUP, HOME, OPERATOR_HOME = "/setup", "/dashboard", "/operator"
+HOME, OPERATOR_HOME = "/dashboard", "/operator"
 SESSION, FORM = "letterhead-session", "letterhead-form"  # cookies
 PATH_SAFE = "/:@!$&'()*+,;="  # RFC 3986 3.3, besides the unreserved characters
 
@@ -20,19 +22,28 @@ def page_response(context: RequestContext, template: str, code: int = 200, /, **
     templates = context.state.templates
     html = templates.render(
         template,
+        t=page_texts(context),
         signed_in=context.session is not None,
         is_operator=context.is_operator,
         may_write=context.may(Scope.WRITE),
         may_manage=context.signed_in is not None and context.signed_in.may_manage,
+        is_bound=context.signed_in is not None and context.signed_in.binding is not None,
         path=context.request.scope["path"],
         csrf=sessions.form_token(context.deps, context.form_seed) if context.form_seed else "",
         done=context.parameter("done"),
         **values,
     )
     # A link that has ended says so in the frame that it was shown in, too.
-    is_setup = context.request.scope["path"].startswith(f"{SETUP}/")
-    headers = {"Content-Security-Policy": templates.framed_policy if is_setup else templates.policy}
-    return Response(html.encode("utf-8", "replace"), code, headers, HTML)
+    framed = languages.is_for_customers(context)
+    headers = {"Content-Security-Policy": templates.framed_policy if framed else templates.policy}
+    response = Response(html.encode("utf-8", "replace"), code, headers, HTML)
+    languages.add_headers(context, response)
+    return response
+
+
+def page_texts(context: RequestContext) -> Texts:
+    """Return the texts in the language of the page that a request asks for."""
+    return context.state.templates.texts.translated(languages.page_language(context))
 
 
 def redirect(context: RequestContext, path: str, **query: str) -> Response:
@@ -47,7 +58,7 @@ def page_fault(
     context: RequestContext, kind: Kind, name: str, /, retry_after: int | None = None, **places: object
 ) -> Fault:
     """Return a fault with the texts `refusal.<name>` and `refusal.<name>_fix`."""
-    texts = context.state.templates.texts
+    texts = page_texts(context)
     detail, fix = texts(f"refusal.{name}", **places), texts(f"refusal.{name}_fix", **places)
     return Fault(kind, detail, fix, retry_after=retry_after)
 

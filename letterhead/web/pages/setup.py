@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -10,17 +11,19 @@ from letterhead.core.dns.records import zone_line
 from letterhead.core.domain.domain import Domain, is_wholly_verified
 from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.progress import Progress, Purpose, Step, progress, purpose_of
+from letterhead.core.languages.language import Language
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan import dns_hosts
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import setup_links
 from letterhead.operations.domains import DomainView
+from letterhead.operations.translated_findings import translate_view
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
-from letterhead.web.pages import apply
+from letterhead.web.pages import apply, languages
 from letterhead.web.pages.cards import FAULTY, Card, RecordList, advice, new_record_list, plain_text, split_at_span
-from letterhead.web.pages.responses import page_response, redirect
+from letterhead.web.pages.responses import page_response, page_texts, redirect
 from letterhead.web.pages.stream import StreamHooks, Watched, page_version, stream_news
 
 WAITING = frozenset({"missing", "unseen"})
@@ -49,14 +52,16 @@ async def show_setup(context: RequestContext) -> Response:
     link = await setup_links.find_setup_link(context.deps, context.part("token"))
     if not context.is_preview:
         await setup_links.note_page_open(context.deps, link)
-    view = await setup_links.show_linked_domain(context.deps, link)
-    records = new_record_list(context.deps, view).without_advice()
-    far = progress(view.domain, view.plan, context.deps.now())
-    settings, sender, t = context.state.settings, view.domain.sender, context.state.templates.texts
+    language = languages.page_language(context)
+    view = translate_view(context.deps, await setup_links.show_linked_domain(context.deps, link), language)
+    records = new_record_list(context.deps, view, language).without_advice()
+    far = progress(view.domain, view.plan, context.deps.now(), language)
+    settings, sender, t = context.state.settings, view.domain.sender, page_texts(context)
     no_worker = await context.state.health.is_worker_missing()
     action, host = next_action(records), records.dns_host
     to_host = await apply.show_way(context, view.domain)
-    url = f"{settings.public_url}{setup_links.PATH}{context.part('token')}"
+    link_path = f"{setup_links.PATH}{context.part('token')}"
+    url = setup_links.address_in(f"{settings.public_url}{link_path}", languages.named_language(context))
     subject = quote(t("setup.mail_subject", domain=sender))
     body = quote(t("setup.mail_body", domain=sender, url=url, brand=settings.brand_name))
     context.form_seed = context.part("token")
@@ -68,39 +73,75 @@ async def show_setup(context: RequestContext) -> Response:
         plan=view.plan,
         records=records,
         split_at_span=split_at_span,
-        advice=advice,
+        advice=partial(advice, stop=language.text(".")),
         checked_at=view.last_check.taken_at if view.last_check else None,
         outcome=outcome(view, records, far),
         far=far,
-        framed=context.request.headers.get("sec-fetch-dest") == "iframe",
-        theme=context.parameter("theme"),
-        closes=context.parameter("close") == "1",
         faulty=records.faulty,
         steps=setup_steps(records, action),
         action=action,
         to_host=to_host,
         flows_until=flows_until(view.domain),
-        way=dns_hosts.steps_to_form(host, view.plan.zone) if host else (),
+        way=steps_to_form(records, view, language),
         record_page=dns_hosts.record_page(host, view.plan.zone) if host else None,
-        copy_all=plain_text(records),
+        copy_all=plain_text(records, language),
         verified=is_wholly_verified(view.domain),
         old_hosts=[f"{each}._domainkey.{sender}" for each in rotation.removable_selectors(view.domain)],
         link=link,
         sends_mail=setup_links.sends_mail(context.deps),
-        hand_on_text=setup_links.text_to_copy(context.deps, view, url),
+        hand_on_text=hand_on_text(context, view, link_path),
         url=url,
         mail=f"mailto:?subject={subject}&body={body}",
         version=page_version(view.domain.version, no_worker=no_worker) + (ASKS if to_host.asks else ""),
         no_worker=no_worker,
-        news=f"{context.state.templates.root}{setup_links.PATH}{context.part('token')}/news",
+        **frame(context),
+        **addresses(context, link_path, to_host.returned),
     )
+
+
+def steps_to_form(records: RecordList, view: DomainView, language: Language) -> list[list[str]]:
+    """Return the ways to the form of the DNS host as steps; what the host's own pages say stays as they say it."""
+    ways = dns_hosts.steps_to_form(records.dns_host, view.plan.zone) if records.dns_host else ()
+    return [[language.phrase(step) for step in steps] for steps in ways]
+
+
+def hand_on_text(context: RequestContext, view: DomainView, link_path: str) -> str:
+    """Return the text with the records and the link, for a message of one's own."""
+    language = languages.named_language(context)
+    recipient = setup_links.MailRecipient(address="", language=language or languages.page_language(context).code)
+    return setup_links.text_to_copy(context.deps, view, f"{context.state.settings.public_url}{link_path}", recipient)
+
+
+def frame(context: RequestContext) -> dict[str, object]:
+    """Return how the page is shown: in a frame or not, in which theme, and with a button that closes it or not."""
+    return {
+        "framed": context.request.headers.get("sec-fetch-dest") == "iframe",
+        "theme": context.parameter("theme"),
+        "closes": context.parameter("close") == "1",
+    }
+
+
+def addresses(context: RequestContext, link_path: str, returned: str) -> dict[str, object]:
+    """Return the addresses that the page asks for, and those of the page in each language."""
+    own = context.state.templates.root + link_path
+    query = {apply.RETURNED: returned} if returned else {}
+    return {
+        "own": own,
+        "own_query": languages.with_language(context, ""),
+        "page": languages.with_language(context, own, **query),
+        "news": f"{own}/news",
+        "languages": languages.switch(context),
+    }
 
 
 async def send(context: RequestContext) -> Response:
     """Mail the link and the records to a colleague of whoever holds the link."""
     token = context.part("token")
-    await setup_links.send_link(context.deps, token, context.form.get("to", "").strip(), context.actor)
-    return redirect(context, f"{setup_links.PATH}{token}", done="mail_sent")
+    address, named = context.form.get("to", "").strip(), languages.named_language(context)
+    recipient = setup_links.MailRecipient(address=address, language=languages.page_language(context).code)
+    await setup_links.send_link(context.deps, token, recipient, context.actor)
+    query = {languages.PARAMETER: named} if named else {}
+    return redirect(context, f"{setup_links.PATH}{token}", done="mail_sent", **query)
 
 
 def outcome(view: DomainView, records: RecordList, far: Progress) -> str:
@@ -166,7 +207,7 @@ def zone_text(context: RequestContext, view: DomainView) -> Response:
 
     All names are full: it needs no $ORIGIN, which not every DNS host is known to import.
     """
-    head = context.state.templates.texts("setup.zone_head", domain=view.domain.sender, zone=view.plan.zone)
+    head = page_texts(context)("setup.zone_head", domain=view.domain.sender, zone=view.plan.zone)
     lines = [zone_line(each.host, each.rdtype, each.value, each.priority) for each in view.plan.records]
     headers = {"Content-Disposition": f'attachment; filename="{view.domain.sender}.zone"'}
     return Response("\n".join([f"; {head}", *lines, ""]), headers=headers, media_type="text/plain; charset=utf-8")

@@ -1,12 +1,14 @@
 """Endpoints of accounts: the operator's, and the caller's own."""
 
+from collections.abc import AsyncIterator
+
 from msgspec import UNSET, UnsetType, convert
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits, pending_allowed, resets_at
 from letterhead.errors import Fault, Kind
-from letterhead.operations import account_closure, account_work, accounts, audit, confirmed_addresses
+from letterhead.operations import account_closure, account_export, account_work, accounts, audit, confirmed_addresses
 from letterhead.web import schemas, schemas_keys, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -15,8 +17,10 @@ from letterhead.web.schemas_operator import (
     AccountCloseQuery,
     AccountWorkOut,
     AccountWorkQuery,
+    BackupMade,
     ClosedAccount,
     ClosureReceiptOut,
+    NewArchive,
 )
 from letterhead.web.serialize import json_response
 
@@ -94,6 +98,27 @@ async def close_account(context: RequestContext) -> Response:
     context.state.credentials.forget()
     told = convert(receipt, ClosureReceiptOut, from_attributes=True)
     return json_response(ClosedAccount(success=True, has_more=receipt.has_more, receipt=told))
+
+
+async def export_account(context: RequestContext) -> Response:
+    """Writes an account as lines of JSON (NDJSON), which `letterhead import account` reads on another installation.
+
+    Private keys and webhook secrets in it are sealed to the recipient; the audit has a row of it. It is whole only with
+    its last line, the `end`. One is made at a time.
+    """
+    asked = await context.body(NewArchive)
+    await context.take_operators_place(context.state.bulks)
+    lines = await account_export.export_from_service(
+        context.deps, context.part("accountId"), asked.recipient, context.deps.new_sealer, context.actor
+    )
+    first = await anext(lines)  # what is refused is refused before the response begins
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for line in lines:
+            yield line
+
+    return StreamingResponse(whole(), media_type=NDJSON)
 
 
 async def make_key(context: RequestContext) -> Response:
@@ -194,6 +219,16 @@ async def detach_audit_month(context: RequestContext) -> Response:
     )
 
 
+async def record_backup(context: RequestContext) -> Response:
+    """Records in the audit that a backup was made: by whom, when, and the digest of its file, which stays where it is.
+
+    `letterhead backup` does so itself; only beside a running service on SQLite does it ask for it here.
+    """
+    made = await context.body(BackupMade)
+    await audit.record_backup(context.deps, context.actor, made.sha256, made.rows)
+    return json_response(schemas.Done(success=True))
+
+
 NDJSON = "application/x-ndjson"
 ENDPOINTS = (
     Endpoint(
@@ -237,6 +272,11 @@ ENDPOINTS = (
         faults=(Kind.NOT_FOUND, *REQUEST),
     ),
     Endpoint(
+        method="POST", path="/accounts/{accountId}/archive", serve=export_account, access=Access.OPERATOR,
+        topic="Accounts (operator)", body=NewArchive, media_type=NDJSON,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID, Kind.CONFLICT, Kind.TOO_MANY_REQUESTS),
+    ),
+    Endpoint(
         method="GET", path="/audit", serve=list_audit, access=Access.OPERATOR, topic="Accounts (operator)",
         answer=list[schemas.AuditOut], query=schemas.AuditQuery, faults=(Kind.PARAMETER_INVALID,),
     ),
@@ -244,6 +284,10 @@ ENDPOINTS = (
         method="GET", path="/audit/month", serve=list_audit_month, access=Access.OPERATOR,
         topic="Accounts (operator)", query=schemas.AuditMonthQuery, media_type=NDJSON,
         faults=(Kind.PARAMETER_INVALID, Kind.CONFLICT),
+    ),
+    Endpoint(
+        method="POST", path="/audit/backups", serve=record_backup, access=Access.OPERATOR,
+        topic="Accounts (operator)", answer=schemas.Done, body=BackupMade, faults=(Kind.PARAMETER_INVALID,),
     ),
     Endpoint(
         method="POST", path="/audit/detach", serve=detach_audit_month, access=Access.OPERATOR,

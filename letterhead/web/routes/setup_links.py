@@ -21,19 +21,20 @@ async def make_setup_link(context: RequestContext) -> Response:
 
     Five links of a domain work at a time: a further one ends the link that was not used for longest, and names it in
     `endedLinks`. The address is told this once. It works for 14 days unless `expiresInDays` says otherwise. With
-    `sendTo` the link and the records are mailed to that address, with the account's address as Reply-To.
+    `sendTo` the link and the records are mailed to that address, with the account's address as Reply-To. With
+    `language` the mail and the page are in that language; without it the page is in the one that the browser asks for.
     """
-    days = context.query(schemas_links.NewSetupLinkQuery).expires_in_days
+    query = context.query(schemas_links.NewSetupLinkQuery)
+    days, language = query.expires_in_days, query.language.value if query.language else None
     asked = await context.body_if_any(schemas_links.NewSetupLinkBody)
     sender, account_id = context.part("sender"), context.account_id
     if isinstance(asked.send_to, str):
-        made = await setup_links.make_and_send_link(
-            context.deps, account_id, sender, days, asked.send_to, context.actor
-        )
+        recipient = setup_links.MailRecipient(address=asked.send_to, language=language)
+        made = await setup_links.make_and_send_link(context.deps, account_id, sender, days, recipient, context.actor)
     else:
         made = await setup_links.make_link(context.deps, account_id, sender, days, context.actor)
     domain = await domains.find_domain(context.deps, account_id, sender)
-    answer = serialize.made_link(made)
+    answer = replace(serialize.made_link(made), url=setup_links.address_in(made.url, language))
     try:
         async with asyncio.timeout(PATIENCE):
             found = await apply_links.find_apply_link(context.deps, context.state.on_demand, domain, redirect=made.url)

@@ -10,12 +10,14 @@ from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup
 
+from letterhead.core.languages.formats import ENGLISH_FORMATS, Formats
 from letterhead.web import WebSettings
 from letterhead.web.templating import brand
 from letterhead.web.templating.texts import Texts
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.runtime import Context
 
 _TIME = re.compile(r"(\b20\d\d-[01]\d-[0-3]\d [0-2]\d:[0-5]\d UTC\b)")  # as the core writes times in sentences
 HERE = Path(__file__).parent
@@ -50,7 +52,12 @@ class Templates:
 
     @cached_property
     def _environment(self) -> "Environment":
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # not loaded before the first page
+        from jinja2 import (
+            Environment,
+            FileSystemLoader,
+            StrictUndefined,
+            pass_context,
+        )  # not loaded before the first page
 
         environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -59,47 +66,58 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.globals.update(
-            t=self.texts, brand=self.settings, root=self.root, asset=self.asset, language=self.texts.language
-        )
+        environment.globals.update(t=self.texts, brand=self.settings, root=self.root, asset=self.asset)
         environment.filters.update(
-            when=when, day=day, dated=dated, number=number, segment=lambda text: quote(str(text), safe="")
+            {each.__name__: pass_context(each) for each in (when, day, dated, number)},
+            segment=lambda text: quote(str(text), safe=""),
         )
         return environment
 
 
-def when(at: datetime) -> Markup:
+def when(context: "Context", at: datetime) -> Markup:
     """Format a time in UTC, which the script changes to the reader's time zone."""
-    utc = at.astimezone(UTC)
-    return Markup('<time datetime="{}" data-when>{}</time>').format(
-        utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y, %H:%M} UTC"
-    )
+    return mark_time(at, _formats(context))
 
 
-def dated(text: str) -> Markup:
+def mark_time(at: datetime, formats: Formats = ENGLISH_FORMATS) -> Markup:
+    """Return an element with a time in UTC."""
+    iso = at.astimezone(UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" data-when>{}</time>').format(iso, formats.date_time(at))
+
+
+def dated(context: "Context", text: str) -> Markup:
     """Mark each time of a text (`2026-11-29 03:18 UTC`), which the script changes to the reader's time zone."""
-    return Markup().join(_mark_time(piece) if number % 2 else piece for number, piece in enumerate(_TIME.split(text)))
+    return mark_times(text, _formats(context))
 
 
-def _mark_time(text: str) -> str:
-    """Mark a time; a text from DNS that only looks like one stays as it is."""
-    try:
-        return when(datetime.fromisoformat(text.replace(" UTC", "+00:00")))
-    except ValueError:
-        return text
+def mark_times(text: str, formats: Formats = ENGLISH_FORMATS) -> Markup:
+    """Mark each time of a text; a text from DNS that only looks like one stays as it is."""
+    pieces: list[str] = []
+    for at, piece in enumerate(_TIME.split(text)):
+        try:
+            pieces.append(
+                mark_time(datetime.fromisoformat(piece.replace(" UTC", "+00:00")), formats) if at % 2 else piece
+            )
+        except ValueError:
+            pieces.append(piece)
+    return Markup().join(pieces)
 
 
-def day(at: datetime) -> Markup:
+def day(context: "Context", at: datetime) -> Markup:
     """Format the day of a time in UTC, which the script changes likewise."""
-    utc = at.astimezone(UTC)
-    return Markup('<time datetime="{}" data-day>{}</time>').format(
-        utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y}"
-    )
+    iso = at.astimezone(UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" data-day>{}</time>').format(iso, _formats(context).date(at))
 
 
-def number(amount: float) -> str:
-    """Format a number with narrow no-break spaces between its thousands (SI)."""
-    return f"{amount:,.10g}".replace(",", "\u202f")
+def number(context: "Context", amount: float) -> str:
+    """Format a number with the marks of the page's language."""
+    return _formats(context).number(amount)
+
+
+def _formats(context: "Context") -> Formats:
+    """Return the formats of the language that a page's texts are in."""
+    texts = context.resolve("t")
+    return texts.language.formats if isinstance(texts, Texts) else ENGLISH_FORMATS
 
 
 def _read_assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:

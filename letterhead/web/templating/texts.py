@@ -1,9 +1,11 @@
-"""The texts of the pages, one catalogue for each language."""
+"""The texts of the pages, by their keys."""
 
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+
+from letterhead.core.languages.language import ENGLISH, Language
 
 _OPERATION = re.compile(r"\b(?P<method>GET|POST|PUT|PATCH|DELETE) (?P<path>/[\w{}./-]*[\w}])")
 _FIXED = frozenset(
@@ -29,20 +31,28 @@ FOLDER = Path(__file__).parent / "texts"
 
 
 class Texts:
-    """The texts of one language by their keys, `section.name`; {named} places are filled in, and not escaped yet."""
+    """The texts of one language by their keys, `section.name`; {named} places are filled in, and not escaped yet.
 
-    def __init__(self, language: str = "en") -> None:
+    The keys are those of the English texts, whose translations the language has.
+    """
+
+    def __init__(self, catalogue: Mapping[str, str] | None = None, language: Language = ENGLISH) -> None:
+        self.catalogue = read_texts() if catalogue is None else catalogue
         self.language = language
-        self.catalogue = catalogue(language)
 
     def __call__(self, key: str, /, **places: object) -> str:
         """Return a text with its places filled in; KeyError where the catalogue has no such key, which is a bug."""
-        text = self.catalogue[key]
+        text = self.language.template(self.catalogue[key])
         return text.format_map(places) if places else text
 
     def count(self, key: str, number: int, /, **places: object) -> str:
-        """Return the text for a number: `key.one`, or `key.other` with {number} filled in."""
-        return self(f"{key}.{'one' if number == 1 else 'other'}", number=number, **places)
+        """Return the text for a number: `key.one`, or `key.other` with {number} filled in, or a further form."""
+        one, other = self.catalogue[f"{key}.one"], self.catalogue[f"{key}.other"]
+        return self.language.count(one, other, number, **places)
+
+    def translated(self, language: Language) -> "Texts":
+        """Return the same texts in another language."""
+        return Texts(self.catalogue, language)
 
     def without_operations(self, text: str) -> str:
         """Return a message with the operations of the API that it names as what a person finds on the pages."""
@@ -53,9 +63,9 @@ class Texts:
         return self.catalogue.get(f"operations.{named['method']} /{'/'.join(parts)}", self("operations.elsewhere"))
 
 
-def catalogue(language: str) -> Mapping[str, str]:
-    """Read a language's texts by their full keys, such as `domain.back`."""
-    nested = tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
+def read_texts() -> Mapping[str, str]:
+    """Read the English texts by their full keys, such as `domain.back`."""
+    nested = tomllib.loads((FOLDER / "en.toml").read_text("utf-8"))
     return dict(_flatten("", nested))
 
 

@@ -7,9 +7,12 @@
 
   // --- times ------------------------------------------------------------------------------------------------------
 
+  // The reader's own way of writing dates where it is one of the page's language.
+  const PAGE = document.documentElement.lang;
+  const LOCALE = navigator.languages?.find((each) => each.split("-")[0] === PAGE) ?? (PAGE === "en" ? undefined : PAGE);
   const DATE = { year: "numeric", month: "short", day: "numeric" };
-  const WHEN = new Intl.DateTimeFormat(undefined, { ...DATE, hour: "numeric", minute: "2-digit", timeZoneName: "short" });
-  const DAY = new Intl.DateTimeFormat(undefined, DATE);
+  const WHEN = new Intl.DateTimeFormat(LOCALE, { ...DATE, hour: "numeric", minute: "2-digit", timeZoneName: "short" });
+  const DAY = new Intl.DateTimeFormat(LOCALE, DATE);
 
   function localise(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {

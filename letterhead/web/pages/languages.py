@@ -1,0 +1,68 @@
+"""The language of a set-up page: the one in its address, or chosen before, or that the browser asks for.
+
+The switch on the page is a list of links with the parameter `lang`, which every address on the page passes on: it holds
+without scripts, in a frame, and where a browser keeps no cookie. The cookie is for coming back from the DNS host.
+"""
+
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from letterhead.core.languages.language import ENGLISH, Language
+from letterhead.core.languages.negotiation import NAMES, accepted_language
+from letterhead.web.context import RequestContext
+
+PARAMETER, COOKIE = "lang", "letterhead-language"
+KEPT = 90 * 86400  # seconds: no link works for longer
+KEPT_PARAMETERS = ("theme", "close")  # of the page's address, besides the language
+
+
+def is_for_customers(context: RequestContext) -> bool:
+    """Tell whether a page is for the customers of an account, who read other languages too."""
+    path: str = context.request.scope["path"]
+    return path.startswith("/setup/")
+
+
+def named_language(context: RequestContext) -> str | None:
+    """Return the language that the address names, or None."""
+    named = context.parameter(PARAMETER)
+    return named if named in frozenset(NAMES) and is_for_customers(context) else None
+
+
+def page_language(context: RequestContext) -> Language:
+    """Return the language of the page that a request asks for."""
+    if not is_for_customers(context):
+        return ENGLISH
+    code = named_language(context) or context.request.cookies.get(COOKIE, "")
+    if code not in frozenset(NAMES):
+        code = accepted_language(",".join(context.request.headers.getlist("accept-language")))
+    return context.deps.languages(code)
+
+
+def with_language(context: RequestContext, path: str, **query: str) -> str:
+    """Return a path on the page, which passes on the language that the address names."""
+    named = named_language(context)
+    query |= {PARAMETER: named} if named else {}
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def switch(context: RequestContext) -> list[tuple[str, str, str]]:
+    """Return the code of each language, its name, and the address of the page in it."""
+    kept = {name: value for name in KEPT_PARAMETERS if (value := context.parameter(name))}
+    return [(code.value, name, f"?{urlencode({**kept, PARAMETER: code.value})}") for code, name in NAMES.items()]
+
+
+def add_headers(context: RequestContext, response: Response) -> None:
+    """Add what names the language of a page for customers, and what keeps it where the address names one."""
+    if not is_for_customers(context):
+        return
+    response.headers["Content-Language"] = page_language(context).code
+    response.headers.add_vary_header("Accept-Language")
+    response.headers.add_vary_header("Cookie")
+    named = named_language(context)
+    if named is not None:
+        templates = context.state.templates
+        response.set_cookie(
+            COOKIE, named, max_age=KEPT, path=f"{templates.root}/setup/", secure=templates.https, samesite="lax",
+            httponly=True,
+        )  # fmt: skip
