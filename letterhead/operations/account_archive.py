@@ -89,11 +89,12 @@ class ArchivedKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArchivedDomain(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="domain"):
-    """A domain with its private keys, and with what the account keeps about it."""
+    """A domain with its private keys, what the account keeps about it, and whether it covers the names below it."""
 
     domain: Domain
     keys: tuple[ArchivedKey, ...]
     profile: DomainProfile = DomainProfile()
+    covers: bool = False
 
 
 class ArchivedWebhook(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
@@ -296,7 +297,7 @@ def _arrived(
     domain = domain if as_it_is else as_claim(domain, now)
     keys = tuple(_resealed(deps, archived, domain, key))
     effects, profile = (Effect.REGISTER,) if as_it_is else (), arriving_profile(archived.profile)
-    return ImportedDomain(domain=domain, keys=keys, effects=effects, profile=profile)
+    return ImportedDomain(domain=domain, keys=keys, effects=effects, profile=profile, covers=archived.covers)
 
 
 def as_claim(domain: Domain, now: datetime) -> Domain:
