@@ -60,6 +60,7 @@ TLS = {"RELAY_CERTIFICATE": "relay.pem", "RELAY_CERTIFICATE_KEY": "relay.key"}
 PROOF = {"PROOF_MAILBOX": "p@example.net", "PROOF_SMTP_URL": "smtp://h"}
 BESIDE = {
     **PAIR, **OPENID, **PROOF, **TLS, **KEY_ZONE, "MAIL_SENDER": "post@example.net", "PUBLIC_URL": "http://a.example",
+    "OIDC_GROUPS_CLAIM": "roles",
 }  # fmt: skip
 
 
@@ -180,6 +181,9 @@ def test_defaults_work(folder: Path) -> None:
         oidc_account_claim="letterhead_account",
         oidc_scope_claim="letterhead_scope",
         oidc_scope=Scope.READ,
+        oidc_domain_claim=None,
+        oidc_groups_claim=None,
+        oidc_operator_group=None,
         worker_metrics_bind=None,
         webhooks_allow_http=False,
         webhooks_allow_private=False,
@@ -486,7 +490,8 @@ def test_a_value_may_lie_in_a_file(folder: Path) -> None:
     (folder / "binary").write_bytes(b"\xff")
     found = read(with_settings(OPERATOR_TOKEN_FILE="token", KEY_POOL="3"), folder)
     assert open_value(found.operator_token) == token
-    (row,) = [row for row in rows(with_settings(OPERATOR_TOKEN_FILE="token"), folder) if "OPERATOR" in row.name]
+    shown = rows(with_settings(OPERATOR_TOKEN_FILE="token"), folder)
+    (row,) = [row for row in shown if row.name.endswith("OPERATOR_TOKEN")]
     assert (row.value, row.source) == ("***", "token")
     for wrong, said in (("gone", "No such file"), ("empty", "is empty"), ("binary", "no text"), (".", "directory")):
         with pytest.raises(Fault) as caught:
@@ -814,6 +819,14 @@ def test_an_issuer_is_https(issuer: str, folder: Path) -> None:
     assert "OIDC_ISSUER" in refused(with_settings(**{**OPENID, "OIDC_ISSUER": issuer}), folder).detail
     local = {**OPENID, "OIDC_ISSUER": "http://127.0.0.1:8080/realms/x/"}
     assert read(with_settings(**local), folder).oidc_issuer == "http://127.0.0.1:8080/realms/x/"
+
+
+def test_the_operators_group_needs_the_groups(folder: Path) -> None:
+    """Without the claim nobody would ever be in it."""
+    half = with_settings(**OPENID, OIDC_OPERATOR_GROUP="ops")
+    assert "LETTERHEAD_OIDC_GROUPS_CLAIM is not" in refused(half, folder).detail
+    whole = with_settings(**OPENID, OIDC_OPERATOR_GROUP="/ops team", OIDC_GROUPS_CLAIM="groups")
+    assert read(whole, folder).oidc_operator_group == "/ops team"
 
 
 @pytest.mark.parametrize("scopes", ["email", "openid,email", 'openid "x"', "openid é", "openid " + "x" * 201])

@@ -21,7 +21,15 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.accounts.openid_claims import claim_names, claim_scope, claim_texts, find_claim
+from letterhead.core.accounts.openid_claims import (
+    claim_names,
+    claim_scope,
+    claim_texts,
+    find_claim,
+    is_left_out,
+    verified_domain,
+    verified_email,
+)
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports.sign_in import Person, SignInAttempt
@@ -49,6 +57,7 @@ ALGORITHMS: Final = [
     "Ed25519",
     "EdDSA",
 ]
+GOOGLE: Final = "https://accounts.google.com"
 SCOPES: Final = tuple(scope.value for scope in Scope)
 
 TokenShape = TypeVar("TokenShape")
@@ -73,15 +82,18 @@ class Tokens(msgspec.Struct, frozen=True):
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the provider: the scopes (RFC 6749 3.3), and the names of the claims for account and scope.
+    """What is asked of the provider: the scopes (RFC 6749 3.3), and the names of the claims that are read.
 
-    `unless` is the scope in the account where the claim is absent.
+    `unless` is the scope in the account where that claim is absent. `email_domain` is the claim that says the mail
+    domain; where it is None, the domain of a verified address is taken, or Google's `hd`.
     """
 
     scopes: tuple[str, ...] = ("openid",)
     account: str
     scope: str
     unless: Scope
+    groups: str | None = None
+    email_domain: str | None = None
 
 
 class KeptDocument(Generic[TokenShape]):
@@ -149,20 +161,34 @@ class OpenIdProvider:
         if not has_key(keys, tokens.id_token) and self.may_ask_again():
             keys = await self._keys.get(not_older=timedelta())
         claims = self._verify_token(tokens.id_token, keys, attempt.nonce)
-        wanted = (self._claims.account, self._claims.scope)
-        if any(find_claim(claims, name) is None for name in wanted):
+        if any(find_claim(claims, name) is None for name in self._wanted):
             claims = await self._add_userinfo(found, tokens, claims)
         try:
             scope = claim_scope(find_claim(claims, self._claims.scope)) or self._claims.unless
         except ValueError as bad:
             why = f"its claim {self._claims.scope!r} is none of {', '.join(SCOPES)}"
             raise _refused("scope-invalid", why, claims) from bad
+        groups, domain = self._claims.groups, self._claims.email_domain
+        if domain is None and self._issuer == GOOGLE:
+            domain = "hd"
         return Person(
+            issuer=self._issuer,
             subject=str(claims["sub"]),
             account_ids=claim_texts(find_claim(claims, self._claims.account)),
             scope=scope,
+            email=verified_email(claims),
+            email_domain=verified_domain(claims, domain),
+            groups=() if groups is None else claim_texts(find_claim(claims, groups)),
+            groups_left_out=groups is not None and is_left_out(claims, groups),
             claim_names=claim_names(claims),
         )
+
+    @property
+    def _wanted(self) -> list[str]:
+        """The claims for which UserInfo is asked where the ID token lacks them."""
+        asked = self._claims
+        more = ["email", "email_verified"] if "email" in asked.scopes else []
+        return [asked.account, asked.scope, *(name for name in (asked.groups, asked.email_domain) if name), *more]
 
     async def _add_userinfo(self, found: Discovered, tokens: Tokens, claims: dict[str, Any]) -> dict[str, Any]:
         """Add what the UserInfo endpoint says of the same person, where there is one; the ID token's word counts first.

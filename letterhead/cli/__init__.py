@@ -39,6 +39,7 @@ Clients of the HTTP API:
 - `events`: the account's events.
 - `webhooks`: webhooks and their deliveries; `alerts`: chats and on-call services.
 - `keys`: API keys.
+- `members`: the people of an account.
 - `export`: keys and tables for signing programs.
 - `accounts`: accounts, as the operator, and one's own.
 - `domain_connect`: the Domain Connect template and its keys, as the operator.
@@ -106,6 +107,7 @@ _COMMANDS = (
     ("webhooks", "webhooks:app", CLIENT, "List, add, try and delete webhooks; see every delivery."),
     ("alerts", "alerts:app", CLIENT, "Send one line for each reminder to Slack, Teams, Discord and others."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys; wrap stored secrets anew."),
+    ("members", "members:app", CLIENT, "Invite, list, change and remove the people of an account."),
     ("account", "accounts:account", CLIENT, "Show your own account, or change where its reminders go."),
     ("export", "export:app", CLIENT, "Write the keys and tables that OpenDKIM, Rspamd, Exim and others sign with."),
     ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),

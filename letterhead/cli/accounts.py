@@ -13,6 +13,7 @@ from letterhead.cli.client import Api, account_key, decode_json, operator_token,
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson, KeyBoundOptions, fields_of, print_new_key
+from letterhead.cli.members import role_of
 from letterhead.cli.output import TABLE, Output, print_rows, time_of_day
 from letterhead.cli.tables import console, timestamp
 from letterhead.errors import Fault, Kind
@@ -153,6 +154,36 @@ def key(
     with Api(operator_token()) as api:
         answer = api.call("POST", path_of("accounts", account_id, "keys"), body)
     return print_new_key(answer, as_json)
+
+
+@app.command
+def sign_in(
+    account_id: str,
+    /,
+    *,
+    email_domain: Annotated[list[str] | None, Parameter(negative="--no-email-domains")] = None,
+    group: Annotated[list[str] | None, Parameter(negative="--no-groups")] = None,
+    output: Output = TABLE,
+) -> Exit:
+    """Show or set whose people may sign in to an account by OpenID Connect, besides its members.
+
+    Parameters
+    ----------
+    email_domain
+        A mail domain and a role (viewer, editor, owner), as acme.dev=viewer; those named replace those before.
+    group
+        A group of the OpenID provider and a role, as mail-team=editor, likewise.
+    """
+    maps = {"emailDomains": email_domain, "groups": group}
+    body = {name: dict(map(role_of, given)) for name, given in maps.items() if given is not None}
+    with Api(operator_token()) as api:
+        place = path_of("accounts", account_id, "sign-in")
+        answer = api.call("PATCH", place, body) if body else api.call("GET", place)
+    rules = decode_json(answer)
+    rows = [(what, name, role) for what, mapped in (("mail domain", rules["emailDomains"]), ("group", rules["groups"]))
+            for name, role in mapped.items()]  # fmt: skip
+    print_rows(output, answer.decode(), ("BY", "NAME", "ROLE"), rows, "Nobody signs in by a mail domain or a group.")
+    return Exit.OK
 
 
 @app.command

@@ -49,6 +49,13 @@ def read_scopes(text: str) -> tuple[str, ...]:
     return scopes
 
 
+def read_group(text: str) -> str:
+    """Parse the name of a group at an OpenID Connect provider, just as it writes it."""
+    if not text.isprintable() or not 0 < len(text) <= 200:
+        raise ValueError("is longer than 200 characters or holds some that can't be printed")
+    return text
+
+
 def read_colour(text: str) -> str:
     """Parse a colour, `#rrggbb`."""
     if not re.fullmatch(r"#[0-9a-f]{6}", text.lower()):

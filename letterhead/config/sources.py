@@ -185,6 +185,8 @@ def _parse_settings(given: Mapping[str, _SettingText]) -> Settings:
         raise _fault(_BY_NAME["DATABASE_READ_URL"], f"is set, and {PREFIX}DATABASE_URL is a file, which has no replica")
     _check_mail_servers(settings)
     _refuse_half(settings, "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+    if settings.oidc_operator_group is not None and settings.oidc_groups_claim is None:
+        raise _fault(_BY_NAME["OIDC_OPERATOR_GROUP"], f"is set, and {PREFIX}OIDC_GROUPS_CLAIM is not")
     _refuse_half(settings, "DKIM_ZONE", "DKIM_ZONE_SERVER", "DKIM_ZONE_TSIG")
     _refuse_half(settings, "RELAY_CERTIFICATE", "RELAY_CERTIFICATE_KEY")
     _check_relay(settings)

@@ -127,6 +127,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_account_claim: str
     oidc_scope_claim: str
     oidc_scope: Scope
+    oidc_domain_claim: str | None
+    oidc_groups_claim: str | None
+    oidc_operator_group: str | None
     worker_metrics_bind: HostPort | None
     opentelemetry: bool
     opentelemetry_parent: bool
@@ -826,6 +829,31 @@ TABLE = (
         "write",
         "What a person may do without such a claim: `read` (look), `write` (change domains and webhooks), "
         "`full` (make and end API keys too).",
+    ),
+    Setting(
+        "OIDC_DOMAIN_CLAIM",
+        None,
+        branding.read_client,
+        "hd",
+        "Claim with the mail domain that a person belongs to, where accounts let people of a domain in.",
+        unset="the domain of `email` where `email_verified` is true; at Google its `hd`, and nothing else",
+    ),
+    Setting(
+        "OIDC_GROUPS_CLAIM",
+        None,
+        branding.read_client,
+        "groups",
+        "Claim with the names of the groups that a person is in, where accounts let people of a group in. Nobody but "
+        "you may be able to set it there.",
+        unset="groups are not read",
+    ),
+    Setting(
+        "OIDC_OPERATOR_GROUP",
+        None,
+        branding.read_group,
+        "letterhead-operators",
+        "Group whose people may sign in to the operator's pages. Goes with OIDC_GROUPS_CLAIM.",
+        unset="the operator signs in with OPERATOR_TOKEN alone",
     ),
     Setting(
         "WORKER_METRICS_BIND",

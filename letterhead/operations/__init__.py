@@ -3,7 +3,8 @@
 Each module declares at its top which parts of `Deps` it needs, as a protocol.
 
 - people: `accounts`, `key_requests`, `bound_keys`, `account_closure`, `account_archive`, `account_export`,
-  `confirmed_addresses`, `sessions`, `sign_in_throttle`, `request_usage`, `audit`
+  `confirmed_addresses`, `sessions`, `openid_sign_in`, `members`, `sign_in_rules`, `sign_in_throttle`,
+  `request_usage`, `audit`
 - domains: `domains`, `domain_settings`, `accepted_findings`, `sender_names`, `domain_keys`, `private_keys`,
   `key_pool`, `rotations`, `setup_links`, `apply_links`, `apply_returns`, `domain_connect_keys`, `events`, `overview`,
   `record_exports`, `bulk`, `imports`, `subdomain_covers`,

@@ -1,8 +1,8 @@
 """An account as lines of JSON that another installation imports: their form, the plan of an import, and the import.
 
-The first line has the account, the last one the digest of all before it. Private keys and webhook secrets are sealed
-to the recipient. API keys are not in it (their digests mean nothing elsewhere), nor are kept credentials of DNS hosts,
-links, sessions, deliveries and the audit.
+The first line has the account and its members, the last one the digest of all before it. Private keys and webhook
+secrets are sealed to the recipient. API keys are not in it (their digests mean nothing elsewhere), nor are kept
+credentials of DNS hosts, links, invitations, rules to sign in by, sessions, deliveries and the audit.
 """
 
 import base64
@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Account, Scope
+from letterhead.core.accounts.members import Member
 from letterhead.core.dkim.key_record import parse_key_record
 from letterhead.core.dns.lookup import NoRecords, seen_records, txt_question
 from letterhead.core.dns.records import Txt
@@ -40,6 +41,7 @@ from letterhead.ports.store.account_imports import AccountImportStore, ImportedA
 from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import DomainEvent, DomainStore, NewDomainKey
 from letterhead.ports.store.leases import LeaseStore
+from letterhead.ports.store.members import MemberStore
 from letterhead.ports.store.webhooks import WebhookStore
 
 FORMAT: Final = "letterhead-account"
@@ -48,8 +50,8 @@ MOST_EVENTS: Final = 100_000  # the oldest are left out
 Arrival = Literal["as it is", "pending", "refused"]
 
 
-class StoreForArchives(AccountStore, DomainStore, LeaseStore, WebhookStore, AccountImportStore, Protocol):
-    """The account, its domains with their keys and events, and its webhooks."""
+class StoreForArchives(AccountStore, DomainStore, LeaseStore, WebhookStore, AccountImportStore, MemberStore, Protocol):
+    """The account, its people, its domains with their keys and events, and its webhooks."""
 
 
 class ArchiveNeeds(AccountNeeds, Protocol):
@@ -76,6 +78,7 @@ class ArchivedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     installation: str
     recipient: str
     account: Account
+    members: tuple[Member, ...] = ()
 
 
 class ArchivedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +89,12 @@ class ArchivedKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArchivedDomain(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="domain"):
-    """A domain with its private keys, and with what the account keeps about it."""
+    """A domain with its private keys, what the account keeps about it, and whether it covers the names below it."""
 
     domain: Domain
     keys: tuple[ArchivedKey, ...]
     profile: DomainProfile = DomainProfile()
+    covers: bool = False
 
 
 class ArchivedWebhook(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
@@ -168,13 +172,10 @@ def read_archive(lines: Iterable[bytes]) -> AccountArchive:
         events=tuple(each for each in read if isinstance(each, ArchivedEvent)),
         sha256=end.sha256,
     )
-    owners = {
-        head.account.id,
-        *(each.domain.account_id for each in archive.domains),
-        *(each.webhook.account_id for each in archive.webhooks),
-        *(each.event.account_id for each in archive.events),
-    }
-    if len(owners) != 1:
+    owned = [each.domain.account_id for each in archive.domains] + [each.account_id for each in head.members]
+    owned += [each.webhook.account_id for each in archive.webhooks]
+    owned += [each.event.account_id for each in archive.events]
+    if set(owned) - {head.account.id}:
         raise _invalid("it has rows of several accounts")
     return archive
 
@@ -261,6 +262,7 @@ async def import_account(
     ids = {each.domain.id for each in kept}
     imported = ImportedAccount(
         account=account,
+        members=archive.head.members,
         key=made.key,
         digest=deps.digest(made.text),
         domains=tuple(
@@ -295,7 +297,7 @@ def _arrived(
     domain = domain if as_it_is else as_claim(domain, now)
     keys = tuple(_resealed(deps, archived, domain, key))
     effects, profile = (Effect.REGISTER,) if as_it_is else (), arriving_profile(archived.profile)
-    return ImportedDomain(domain=domain, keys=keys, effects=effects, profile=profile)
+    return ImportedDomain(domain=domain, keys=keys, effects=effects, profile=profile, covers=archived.covers)
 
 
 def as_claim(domain: Domain, now: datetime) -> Domain:

@@ -81,6 +81,7 @@ async def _archive_lines(
         installation=deps.policy.installation,
         recipient=recipient,
         account=account,
+        members=tuple(await deps.store.members(account.id)),
     )
     page, ids = await deps.store.domains(account.id, DomainQuery(limit=PAGE)), set[str]()
     while page:
@@ -92,7 +93,8 @@ async def _archive_lines(
                 purpose = key_purpose(domain, selector)
                 secret = deps.keyring.unseal(sealed[domain.id, selector], purpose)
                 keys.append(ArchivedKey(selector=selector, sealed=_text(sealer.seal(secret, purpose))))
-            yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=profile)
+            covers = await deps.store.covers_subdomains(domain.id)
+            yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=profile, covers=covers)
         page = await deps.store.domains(account.id, DomainQuery(limit=PAGE, after=page[-1].sender))
     for stored in await deps.store.webhooks(account.id):
         purpose = secret_purpose(stored.webhook)

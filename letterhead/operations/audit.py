@@ -36,7 +36,10 @@ class AuditMonthNeeds(AuditNeeds, AuditListNeeds, Protocol):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts: a key's id, "operator" or "worker"; with the account, address and tracking id where known."""
+    """Who acts: a key's id, "operator", "worker" or "openid:" and a person's name at the provider, and from where.
+
+    An operator whom the provider signed in is "operator:openid:" and that name.
+    """
 
     name: str
     account_id: str | None = None

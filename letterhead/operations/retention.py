@@ -37,6 +37,7 @@ async def prune(deps: RetentionNeeds) -> bool:
         "events": await store.prune_events(now - periods.events),
         "tallies": await store.prune_histograms(now - KEPT),
         "links": await store.prune_setup_links(now - ENDED_LINKS_KEPT),
+        "invitations": await store.prune_invitations(now - ENDED_LINKS_KEPT),
         "dns_plans": await store.prune_dns_plans(now - periods.events),
         "account_work": await store.prune_account_work(now - KEPT),
         "turns": await store.prune_rate_slots(now - TURNS_KEPT),

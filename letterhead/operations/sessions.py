@@ -9,22 +9,18 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Protocol
 
-import structlog
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Caller, Session, is_active
-from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import AccountNeeds
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.daily_limits import SESSIONS_A_DAY, count_daily
 from letterhead.ports.deps import Digest
-from letterhead.ports.sign_in import Person, SignInAttempt
+from letterhead.ports.sign_in import SignInAttempt
 from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.sessions import SessionStore
-
-log = structlog.get_logger()
 
 TOKEN_OCTETS = 24
 LASTS = timedelta(hours=24)
@@ -54,13 +50,13 @@ async def sign_in(deps: SessionNeeds, caller: Caller, actor: Actor) -> str:
     Fault `too-many-requests` where the account opens too many.
     """
     session = Session(caller=caller, created_at=deps.now(), ends_at=deps.now() + LASTS)
-    return await _open(deps, session, replace(actor, name=caller.key_id, account_id=caller.account_id))
+    return await open_session(deps, session, replace(actor, name=caller.key_id, account_id=caller.account_id))
 
 
 async def sign_in_operator(deps: SessionNeeds, token: str, actor: Actor) -> str:
     """Open a session for the operator and return its token; the operator's token was checked before."""
     session = Session(mark=mark_of(deps, token), created_at=deps.now(), ends_at=deps.now() + LASTS)
-    return await _open(deps, session, replace(actor, name="operator"))
+    return await open_session(deps, session, replace(actor, name="operator"))
 
 
 def attempt(deps: DigestNeeds, seed: str, back: str) -> SignInAttempt:
@@ -74,33 +70,13 @@ def _code(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).decode().rstrip("=")
 
 
-async def sign_in_person(deps: SessionNeeds, person: Person, actor: Actor) -> str:
-    """Open a session for a person whom the OpenID provider signed in, with their scope; Fault `unauthorized`."""
-    if len(person.account_ids) > 1:
-        raise refuse_person(person, "account-unclear", "You are signed in there, with more than one account here.")
-    account = await deps.store.account(person.account_ids[0]) if person.account_ids else None
-    if account is None:
-        code = "account-unknown" if person.account_ids else "account-missing"
-        raise refuse_person(person, code, "You are signed in there, but belong to no account here.")
-    name = f"openid:{person.subject[:200]}"
-    caller = Caller(account_id=account.id, key_id=name, scope=person.scope, limits=account.limits)
-    session = Session(caller=caller, mark=name.encode(), created_at=deps.now(), ends_at=deps.now() + LASTS)
-    return await _open(deps, session, replace(actor, name=name, account_id=account.id))
-
-
-def refuse_person(person: Person, code: str, detail: str) -> Fault:
-    """Log who is refused, with the names of the claims that the provider sent and no value; return the fault."""
-    log.warning("openid.refused", code=code, subject=person.subject[:200], claims=person.claim_names)
-    fix = "Tell the operator the code and the number below: the log says which claims came (docs/openid.md)."
-    return Fault(Kind.UNAUTHORIZED, detail, fix, provider="openid", provider_code=code)
-
-
 def mark_of(deps: DigestNeeds, token: str) -> bytes:
     """Return the digest of the operator's token that a session keeps: a new token ends the old one's sessions."""
     return deps.digest(f"operator|{token}")
 
 
-async def _open(deps: SessionNeeds, session: Session, actor: Actor) -> str:
+async def open_session(deps: SessionNeeds, session: Session, actor: Actor) -> str:
+    """Store a session and return its token; Fault `too-many-requests` where an account opens too many."""
     if session.caller is not None:
         await count_daily(deps, session.caller.account_id, "sessions", SESSIONS_A_DAY)
     token = base64.urlsafe_b64encode(deps.random_octets(TOKEN_OCTETS)).decode()

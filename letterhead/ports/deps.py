@@ -62,6 +62,7 @@ class OperationSettings:
     check_seconds: float  # time limit for all questions of one check together
     egress: EgressPolicy  # which addresses webhooks may reach
     retention: RetentionPeriods
+    operator_group: str | None = None  # at the OpenID provider: its people sign in as the operator
     brand_name: str = ""  # the operator's name, in pages and mails
     unproven_below: int = 20  # names without proof below one registrable domain
     covers_subdomains: bool = False  # whether new domains cover the names below them

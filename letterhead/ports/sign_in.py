@@ -20,12 +20,18 @@ class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """A person who signed in: the provider's subject, the accounts from its claims, and the scope in those accounts.
 
-    `claim_names` are the names of all claims that the provider sent, for the log.
+    `email` and `email_domain` are those that the provider vouches for. `groups_left_out`: it named the groups
+    elsewhere, since they are too many. `claim_names` are the names of all claims that it sent, for the log.
     """
 
+    issuer: str
     subject: str
-    account_ids: tuple[str, ...]
+    account_ids: tuple[str, ...] = ()
     scope: Scope
+    email: str | None = None
+    email_domain: str | None = None
+    groups: tuple[str, ...] = ()
+    groups_left_out: bool = False
     claim_names: tuple[str, ...] = ()
 
 

@@ -28,6 +28,7 @@
 - `schemas_events`: JSON of events, webhooks and deliveries
 - `schemas_keys`: JSON of API keys
 - `schemas_links`: JSON of set-up links and apply links
+- `schemas_members`: JSON of the people of an account
 - `schemas_operator`: JSON of the domains of all accounts
 - `schemas_profiles`: JSON of what an account sets of a domain
 - `schemas_proofs`: JSON of proofs

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from letterhead.core.accounts.accounts import Caller, Session
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.operations import accounts, sessions
+from letterhead.operations import accounts, openid_sign_in, sessions
 from letterhead.operations.sign_in_throttle import SignInThrottle
 from letterhead.ports.deps import Deps
 from letterhead.web import WebSettings
@@ -89,9 +89,14 @@ class Credentials:
         )
 
     def is_operator_session(self, session: Session) -> bool:
-        """Whether a session was opened with the operator's token that is configured now."""
-        secret = self._settings.operator_token
-        if secret is None or session.caller is not None:
+        """Whether a session was opened with the operator's token, or for the operators' group, as it is set now."""
+        secret, deps = self._settings.operator_token, self._deps
+        if session.caller is not None:
+            return False
+        if session.person is not None:
+            in_force = deps.sign_in is not None and deps.policy.operator_group is not None
+            return in_force and hmac.compare_digest(session.mark, openid_sign_in.operator_mark(deps))
+        if secret is None:
             return False
         return hmac.compare_digest(session.mark, sessions.mark_of(self._deps, reveal(secret).decode()))
 

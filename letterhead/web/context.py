@@ -131,11 +131,16 @@ class RequestContext(msgspec.Struct, kw_only=True):
         """The caller as the audit log records it."""
         caller = self.signed_in
         return Actor(
-            name=caller.key_id if caller else "operator" if self.is_operator else "nobody",
+            name=caller.key_id if caller else self._operator_name if self.is_operator else "nobody",
             account_id=caller.account_id if caller else None,
             address=client_address(self.request),
             tracking_id=self.log.tracking_id,
         )
+
+    @property
+    def _operator_name(self) -> str:
+        person = self.session.person if self.session else None
+        return f"operator:{person}" if person else "operator"
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller is an account whose key or session has this scope."""

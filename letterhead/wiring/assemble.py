@@ -182,6 +182,7 @@ def _new_policy(settings: Settings, egress: EgressPolicy, installation: str) -> 
         mail_from_label=settings.mail_from_label,
         installation=installation,
         public_url=settings.public_url,
+        operator_group=settings.oidc_operator_group,
         brand_name=settings.brand_name,
         unproven_below=settings.unproven_below,
         covers_subdomains=settings.covers_subdomains,
@@ -345,6 +346,8 @@ async def open_sign_in(settings: Settings, now: Callable[[], datetime]) -> Async
         account=settings.oidc_account_claim,
         scope=settings.oidc_scope_claim,
         unless=settings.oidc_scope,
+        groups=settings.oidc_groups_claim,
+        email_domain=settings.oidc_domain_claim,
     )
     async with aclosing(OpenIdProvider(issuer, client_id, secret, claims, now=now)) as provider:
         yield provider

@@ -22,11 +22,11 @@ from tests.rigs.webhook_receiver import Ledger
 PAGES = (
     "/docs", "/openapi.json", "/metrics", "/status", "/readyz", "/domains", "/domains?expand=health", "/keys",
     "/account", "/account/usage", "/events", "/webhooks",
-    "/dns-credentials", "/dns-hosts",
+    "/dns-credentials", "/dns-hosts", "/members",
 )  # fmt: skip
 # What even an API key of full scope is not shown a private key by.
-WITHOUT_KEYS = ("/keys", "/account", "/account/usage", "/events", "/webhooks", "/metrics")
-DASHBOARD = ("", "/account", "/webhooks", "/domains/{}", "/domains/{}/zone")
+WITHOUT_KEYS = ("/keys", "/account", "/account/usage", "/events", "/webhooks", "/metrics", "/members")
+DASHBOARD = ("", "/account", "/people", "/webhooks", "/domains/{}", "/domains/{}/zone")
 RECIPIENT = HpkeRecipient(Secret(b"canary")).public_text
 HTML = {"Accept": "text/html"}
 
@@ -175,7 +175,15 @@ class Life:
             self.remember(operator.get(f"/domain-connect/keys/{made.json()['name']}"))
             for page in ("/domain-connect", "/domain-connect/template"):
                 assert self.remember(operator.get(page)).status_code == 200
-            for page in (*PAGES, "/accounts", "/audit", "/accounts/domains", f"/accounts/domains?accountId={account}"):
+            for page in (
+                *PAGES,
+                f"/accounts/{account}/members",
+                f"/accounts/{account}/sign-in",
+                "/accounts",
+                "/audit",
+                "/accounts/domains",
+                f"/accounts/domains?accountId={account}",
+            ):
                 self.remember(operator.get(page))
         for page in (*WITHOUT_KEYS, f"/domains/{self.zone}/dns-check", f"/domains/{self.zone}/apply-link"):
             self.remember(client.get(page))
@@ -204,6 +212,7 @@ class Life:
                 for page in DASHBOARD:
                     self.remember(browser.get("/dashboard" + page.format(self.zone), headers=HTML), "dashboard")
                 if key == OPERATOR_TOKEN:
+                    self.remember(browser.get(f"/operator/accounts/{account}/people", headers=HTML), "dashboard")
                     for path in ("/operator/domains", f"/operator/accounts/{account}/domains/{self.zone}"):
                         shown = self.remember(browser.get(path, headers=HTML), "dashboard")
                         assert self.zone in shown.text
@@ -224,7 +233,7 @@ class Life:
             ("domains", "rotation", self.zone, "--json"), ("domains", "add", f"d0.{self.zone}", "--json"),
             ("domains", "list", "--all-accounts", "--json"), ("events", "--json"), ("config",), ("doctor",),
             ("mail", "test", "dns@acme.test"), ("domains", "wait", self.zone, "--timeout", "0s", "--json"),
-            ("domains", "records", "--all"), ("domains", "check", "--all", "--json"),
+            ("domains", "records", "--all"), ("domains", "check", "--all", "--json"), ("members", "list", "--json"),
             ("export", "rspamd", str(self.installation.folder.parent / "exported")),
         ):  # fmt: skip
             ended = self.installation.run(*words)

@@ -261,6 +261,12 @@ def _operator(page: Page, hall: Gallery) -> Iterator[str]:
     press(page.get_by_role("button", name="Open", exact=True))
     expect(page.locator(".once")).to_be_visible()
     yield "operator: opened"
+    page.goto(f"{hall.url}/operator/accounts/{hall.world.account.id}/people")
+    yield "operator: people"
+    page.get_by_label("Groups").fill("mail-team")
+    press(page.get_by_role("button", name="Save"))
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "operator: people, refused"
     page.goto(f"{hall.url}/operator/domains")
     yield "operator: domains"
     for query in ("condition=at-risk", "condition=failing", "condition=refused&q=nothing-like-it"):

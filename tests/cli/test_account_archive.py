@@ -64,7 +64,7 @@ def test_an_account_moves(pair: tuple[Installation, Installation], lab: DnsLab, 
         with serving.client(key) as client:
             assert client.post("/domains", json={"sender": waits}).status_code == 200
             hook = client.post("/webhooks", json={"webhook": "https://hooks.acme.dev/x", "events": ["*"]}).json()
-            kept = {"note": "Ask Jo.", "labels": {"team": "web"}}
+            kept = {"note": "Ask Jo.", "labels": {"team": "web"}, "coversSubdomains": True}
             assert client.patch(f"/domains/{zone}", json=kept).status_code == 200
             before = {each["sender"]: each for each in client.get("/domains").json()}
     with target.serving() as serving:

@@ -215,6 +215,7 @@ async def test_pages_of_a_bound_key(
     house.accounts["canary"] = house.accounts["acme"]  # other domains of one account, in place of another account
     foreign = await things_of(house, acme)
     page = await bound_page.get("/dashboard")
+    assert "/dashboard/keys" not in page.text  # nor leads there, where it is refused
     assert "own-sender.dev" in page.text
     assert "canary" not in page.text
     assert (await bound_page.get("/dashboard/domains/own-sender.dev")).status_code == 200

@@ -24,6 +24,8 @@ ONE = {
     "keyId": "x",
     "proofId": "x",
     "planId": "x",
+    "memberId": "x",
+    "invitationId": "x",
 }
 
 
@@ -82,7 +84,7 @@ async def test_a_reader_sees_no_button_and_every_form_refuses(tmp_path: Path) ->
                 hook = (await acme.post("/webhooks", json=HOOK)).json()["id"]
             token = csrf(await entered(house, elsewhere, browser))
             paths = ["/dashboard", "/dashboard/domains/acme.dev", "/dashboard/webhooks", f"/dashboard/webhooks/{hook}",
-                     "/dashboard/keys", "/dashboard/account"]  # fmt: skip
+                     "/dashboard/keys", "/dashboard/account", "/dashboard/people"]  # fmt: skip
             for path in paths:
                 page = await browser.get(path)
                 assert page.status_code == 200, path

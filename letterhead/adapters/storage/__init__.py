@@ -4,8 +4,8 @@ It contains no rule of a domain's lifecycle: it stores what operations decided, 
 for nothing but SQL. Wiring needs `open_store`, `migrate`, `schema_state`, `read_tables` and `write_tables`.
 
 `store` is made of one module for each protocol of the port or a part of it: `accounts` (with `audit_log`), `domains`,
-`bound_domains`, `profiles`, `account_imports`, `dns_plans`, `dns_credentials`, `check_contexts`, `selectors`,
-`leases`, `reminders`, `alerts`, `webhooks`, `pages` (sessions and statistics), `secrets`, `histograms`, `heartbeats`,
+`bound_domains`, `profiles`, `account_imports`, `dns_plans`, `dns_credentials`, `check_contexts`, `selectors`, `leases`,
+`members`, `reminders`, `alerts`, `webhooks`, `pages` (sessions and statistics), `secrets`, `histograms`, `heartbeats`,
 `retention`, `quotas`, `subdomain_covers`. They run named `statements` (`sql/`) on an `engine`, `sqlite` or `postgres`,
 and convert `rows` and `key_rows`; `postgres_url` and `postgres_files` read where a server is, `postgres_servers` opens
 connections to it and `postgres_pool` keeps them, and `postgres_replica` reads lists elsewhere. `tables` are those of

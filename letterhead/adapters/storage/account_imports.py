@@ -4,6 +4,7 @@ from letterhead.adapters.storage import key_rows, rows
 from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.domains import add_intents
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
+from letterhead.adapters.storage.members import member_values
 from letterhead.adapters.storage.profiles import write_profile
 from letterhead.adapters.storage.selectors import hold_selectors, use_selector
 from letterhead.adapters.storage.webhooks import webhook_values
@@ -28,6 +29,8 @@ class SqlAccountImports:
                 **key_rows.key_values(imported.key),
                 digest=key_rows.stored_digest(imported.key, imported.digest),
             )
+            for member in imported.members:
+                await session.rows("add_member", **member_values(member))
             for each in imported.domains:
                 await _add_domain(session, each)
             for webhook, sealed in imported.webhooks:

@@ -11,10 +11,12 @@ from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.engine import DatabaseRow, Engine, SqlValue
 from letterhead.adapters.storage.engine import DatabaseSession as Transaction
 from letterhead.core.accounts.accounts import Caller, Scope, Session
+from letterhead.core.accounts.members import SCOPES, MemberRole
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.statistics import StateChange
 from letterhead.core.public.representation import Status
+from letterhead.errors import Fault, Kind
 from letterhead.ports.store.accounts import AuditRow
 from letterhead.ports.store.monitoring import AccountDomain, AllDomainsQuery, DomainCondition
 
@@ -80,17 +82,30 @@ class SqlSessions:
         await self._engine.transact(work)
 
     async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
-        """Add a session under its token's digest, and delete those that have ended."""
+        """Add a session under its token's digest, and delete those that have ended; a member's has their role's scope.
+
+        Raise Fault `unauthorized` for a member who was removed meanwhile.
+        """
 
         async def work(transaction: Transaction) -> None:
             await transaction.rows("delete_ended_sessions", before=rows.ms(session.created_at))
+            scope = session.caller.scope if session.caller and session.mark else None
+            if session.member_id is not None:
+                at = rows.ms(session.created_at)
+                found = await transaction.rows("note_member_signed_in", id=session.member_id, at=at)
+                if not found:
+                    detail = "You were removed from this account a moment ago."
+                    raise Fault(Kind.UNAUTHORIZED, detail, "Ask an owner of the account to invite you again.")
+                scope = SCOPES[MemberRole(found[0]["role"])]
             await transaction.rows(
                 "add_session",
                 digest=key_rows.stored_digest(session.caller, digest) if session.caller else digest,
                 account_id=session.caller.account_id if session.caller else None,
                 key_id=session.caller.key_id if session.caller and not session.mark else None,
                 mark=session.mark,
-                scope=session.caller.scope.value if session.caller and session.mark else None,
+                scope=None if scope is None else scope.value,
+                member_id=session.member_id,
+                person=session.person,
                 created_at=rows.ms(session.created_at),
                 ends_at=rows.ms(session.ends_at),
             )
@@ -104,6 +119,8 @@ class SqlSessions:
             return Session(
                 caller=_caller(row),
                 mark=row["mark"],
+                member_id=row["member_id"],
+                person=row["person"],
                 created_at=rows.time(row["created_at"]),
                 ends_at=rows.time(row["session_ends_at"]),
             )

@@ -33,6 +33,10 @@ class SqlRetention:
         first = f"link_{max(rows.ms(before), 0):012x}"
         return len(await self._engine.write("prune_setup_links", first=first, before=rows.ms(before), limit=BATCH))
 
+    async def prune_invitations(self, before: datetime) -> int:
+        """Delete some invitations that ended before a time."""
+        return len(await self._engine.write("prune_invitations", before=rows.ms(before), limit=BATCH))
+
     async def prune_dns_plans(self, before: datetime) -> int:
         """Delete some plans of what to write in zones that were made before a time."""
         return len(await self._engine.write("prune_dns_plans", before=rows.ms(before), limit=BATCH))

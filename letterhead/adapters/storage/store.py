@@ -18,6 +18,7 @@ from letterhead.adapters.storage.engine import Engine
 from letterhead.adapters.storage.heartbeats import SqlHeartbeats
 from letterhead.adapters.storage.histograms import SqlHistograms
 from letterhead.adapters.storage.leases import SqlLeases
+from letterhead.adapters.storage.members import SqlMembers
 from letterhead.adapters.storage.pages import SqlSessions
 from letterhead.adapters.storage.profiles import SqlProfiles
 from letterhead.adapters.storage.reminders import SqlReminders
@@ -45,6 +46,7 @@ class SqlStore(
     SqlDnsCredentials,
     SqlDnsPlans,
     SqlLeases,
+    SqlMembers,
     SqlReminders,
     SqlSecrets,
     SqlSubdomainCovers,
@@ -66,6 +68,7 @@ class SqlStore(
         SqlDnsCredentials.__init__(self, engine)
         SqlDnsPlans.__init__(self, engine)
         SqlLeases.__init__(self, engine)
+        SqlMembers.__init__(self, engine)
         SqlReminders.__init__(self, engine)
         SqlSessions.__init__(self, engine)
         SqlSecrets.__init__(self, engine)

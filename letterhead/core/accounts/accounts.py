@@ -126,12 +126,15 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A person's sign-in at the pages: as the owner of an API key, or as the operator where `caller` is None.
 
-    `mark` ties an operator's session to the token it was made with. Where an OpenID Connect provider signed the person
-    in, it is their name there, in place of a key's id.
+    `mark` ties an operator's session to the token, or the operators' group, it was made with. Where an OpenID Connect
+    provider signed the person in, it is their name there, in place of a key's id; `person` is that name for an
+    operator, and `member_id` their membership in the account, where they have one.
     """
 
     caller: Caller | None = None
     mark: bytes = b""
+    member_id: str | None = None
+    person: str | None = None
     created_at: datetime
     ends_at: datetime
 

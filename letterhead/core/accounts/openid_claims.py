@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from letterhead.core.accounts.accounts import Scope, allows
+from letterhead.core.accounts.accounts import Scope, allows, parse_email
+from letterhead.errors import Fault
 
 MOST_NAMES: Final = 60  # of claims, as a log tells them
 NAME_LENGTH: Final = 80
@@ -45,6 +46,42 @@ def claim_scope(value: object) -> Scope | None:
     if widest is None:
         raise ValueError("no scope")
     return widest
+
+
+def verified_email(claims: Mapping[str, object]) -> str | None:
+    """Return the address that the provider has verified; None where it did not, as Entra ID never does.
+
+    Whoever may type an address into their own profile could else be anybody.
+    """
+    email = claims.get("email")
+    if claims.get("email_verified") is not True or not isinstance(email, str):
+        return None
+    try:
+        return parse_email(email)
+    except Fault:
+        return None
+
+
+def verified_domain(claims: Mapping[str, object], name: str | None) -> str | None:
+    """Return the mail domain that a person belongs to, in lower case.
+
+    With `name`, the claim of that name alone says it: Google verifies any address once, and vouches for a domain only
+    by `hd`. Without, the domain of a verified address does.
+    """
+    if name is None:
+        email = verified_email(claims)
+        return None if email is None else email.rpartition("@")[2].lower()
+    domain = find_claim(claims, name)
+    return domain.lower() if isinstance(domain, str) and domain else None
+
+
+def is_left_out(claims: Mapping[str, object], name: str) -> bool:
+    """Whether a claim was too long to be sent and is to be asked elsewhere (OpenID Connect Core 1.0, 5.6.2).
+
+    Entra ID does so with the groups of a person who is in more than 200. Its address is never followed.
+    """
+    elsewhere = claims.get("_claim_names")
+    return name not in claims and isinstance(elsewhere, Mapping) and name in elsewhere
 
 
 def claim_names(claims: Mapping[str, object]) -> tuple[str, ...]:

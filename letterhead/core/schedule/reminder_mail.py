@@ -236,6 +236,24 @@ def address_email(to: str, name: str, brand: str, account: str, url: str) -> Ema
     )
 
 
+def invitation_email(to: str, name: str, brand: str, account: str, url: str) -> Email:
+    """Return the mail by which somebody is invited to an account."""
+    by, whose = printable_text(brand) or "Letterhead", printable_text(account)
+    text = (
+        f"You are invited to {whose} at {by}, where the domains that it sends mail from are looked after.\n\n"
+        "To accept, open this link within a week and sign in with your organisation. It works once, and for you alone:"
+    )
+    ignore = "If you know nothing of it, leave the link alone, and do not pass it on: without it nothing happens."
+    paragraphs = "".join(f"<p>{escape(each)}</p>\n" for each in text.split("\n\n"))
+    return Email(
+        to=to,
+        name=name,
+        subject=f"Invitation to {whose}"[:200],
+        text=f"{text}\n{url}\n\n{ignore}\n",
+        html=f'{paragraphs}<p><a href="{escape(url)}">{escape(url)}</a></p>\n<p>{ignore}</p>\n',
+    )
+
+
 PROOF_SENDER: Final = "letterhead-proof"
 
 

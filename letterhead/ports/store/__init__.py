@@ -1,8 +1,8 @@
 """Storage, as narrow protocols: an operation names those that it needs.
 
 `accounts`, `account_imports`, `alerts`, `domains`, `bound_domains`, `profiles`, `dns_credentials`, `dns_plans`,
-`leases`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`, `subdomain_covers`; and `tables`,
-all rows as they are stored.
+`leases`, `members`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`, `subdomain_covers`; and
+`tables`, all rows as they are stored.
 """
 
 from typing import Protocol
@@ -15,6 +15,7 @@ from letterhead.ports.store.dns_credentials import DnsCredentialStore
 from letterhead.ports.store.dns_plans import DnsPlanStore
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import LeaseStore
+from letterhead.ports.store.members import MemberStore
 from letterhead.ports.store.monitoring import MonitoringStore
 from letterhead.ports.store.profiles import ProfileStore
 from letterhead.ports.store.reminders import ReminderStore
@@ -34,6 +35,7 @@ class Store(
     DnsCredentialStore,
     DnsPlanStore,
     LeaseStore,
+    MemberStore,
     ReminderStore,
     WebhookStore,
     SessionStore,

@@ -5,6 +5,7 @@ from typing import Protocol
 import msgspec
 
 from letterhead.core.accounts.accounts import Account, ApiKey
+from letterhead.core.accounts.members import Member
 from letterhead.core.domain.domain import Domain, Effect
 from letterhead.core.domain.profile import DomainProfile
 from letterhead.core.public.webhooks import Webhook
@@ -29,6 +30,7 @@ class ImportedAccount(msgspec.Struct, frozen=True, kw_only=True):
     """All that one transaction writes for an account; webhooks come with their sealed secrets."""
 
     account: Account
+    members: tuple[Member, ...] = ()
     key: ApiKey
     digest: bytes
     domains: tuple[ImportedDomain, ...]

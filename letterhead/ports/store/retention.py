@@ -31,6 +31,10 @@ class RetentionStore(Protocol):
         """Delete some set-up links that ended before a time."""
         ...
 
+    async def prune_invitations(self, before: datetime) -> int:
+        """Delete some invitations that ended before a time."""
+        ...
+
     async def prune_dns_plans(self, before: datetime) -> int:
         """Delete some plans of what to write in zones that were made before a time."""
         ...

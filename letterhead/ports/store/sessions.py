@@ -36,7 +36,10 @@ class SessionStore(Protocol):
         ...
 
     async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
-        """Add a session under its token's digest, and delete those that have ended."""
+        """Add a session under its token's digest, and delete those that have ended; a member's has their role's scope.
+
+        Raise Fault `unauthorized` for a member who was removed meanwhile.
+        """
         ...
 
     async def session(self, digest: bytes) -> Session | None:

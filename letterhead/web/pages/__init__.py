@@ -11,7 +11,9 @@
 - `confirmation`: what is asked before something ends
 - `dns_plans`: what is written in a domain's zone at its DNS host
 - `domain`: one domain and its forms
+- `invitations`: the page of an invitation to an account
 - `languages`: the language of a set-up page, and the switch to another
+- `members`: the people of an account, and the rules by which others sign in
 - `openid`: sign-in by OpenID Connect
 - `operator`: the operator's accounts, the state of the service, and the audit
 - `overview`: the list of an account's domains
@@ -36,6 +38,8 @@ from letterhead.web.pages import (
     assets,
     dns_plans,
     domain,
+    invitations,
+    members,
     openid,
     operator,
     overview,
@@ -50,6 +54,7 @@ PAGES: tuple[Endpoint, ...] = (
     *apply.PAGES,
     *signing.PAGES,
     *openid.PAGES,
+    *invitations.PAGES,
     *overview.PAGES,
     *domain.PAGES,
     *accepted_findings.PAGES,
@@ -57,6 +62,7 @@ PAGES: tuple[Endpoint, ...] = (
     *proofs.PAGES,
     *webhooks.PAGES,
     *account.PAGES,
+    *members.PAGES,
     *alerts.PAGES,
     *operator.PAGES,
     *account_domains.PAGES,

@@ -122,6 +122,7 @@ async def account(context: RequestContext) -> Response:
         domains=await accounts.count_domains(deps, context.account_id),
         requests=await context.state.usage.used(context.account_id),
         limits=limits,
+        openid=deps.sign_in,
         resets_at=resets_at(deps.now()),
         names={each.id: each.name for each in await accounts.list_keys(deps, context.account_id)},
         channels=await alerts.list_channels(deps, context.account_id),

@@ -27,6 +27,7 @@ def page_response(context: RequestContext, template: str, code: int = 200, /, **
         is_operator=context.is_operator,
         may_write=context.may(Scope.WRITE),
         may_manage=context.signed_in is not None and context.signed_in.may_manage,
+        is_bound=context.signed_in is not None and context.signed_in.binding is not None,
         path=context.request.scope["path"],
         csrf=sessions.form_token(context.deps, context.form_seed) if context.form_seed else "",
         done=context.parameter("done"),

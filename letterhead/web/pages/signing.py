@@ -42,19 +42,23 @@ async def show_sign_in(context: RequestContext) -> Response:
 
 def form(context: RequestContext, fault: Fault | None = None) -> Response:
     """Respond with the form to sign in, and the fault of the last attempt."""
-    fresh = not context.form_seed
-    if fresh:
-        context.form_seed = base64.urlsafe_b64encode(context.deps.random_octets(18)).decode()
-    status = errors.status_of(fault.kind) if fault else 200
-    response = page_response(
+    return open_form(
         context,
         "sign-in.html",
-        status,
+        errors.status_of(fault.kind) if fault else 200,
         fault=fault,
         next=context.parameter("next"),
         openid=context.deps.sign_in,
         tracking_id=context.log.tracking_id,
     )
+
+
+def open_form(context: RequestContext, template: str, status: int, **values: object) -> Response:
+    """Respond with a form for somebody without a session, whose token a cookie of its own is for."""
+    fresh = not context.form_seed
+    if fresh:
+        context.form_seed = base64.urlsafe_b64encode(context.deps.random_octets(18)).decode()
+    response = page_response(context, template, status, **values)
     if fresh:
         set_cookie(context, response, FORM, context.form_seed)
     return response

@@ -14,6 +14,7 @@
 - `events`: events of a domain and of an account
 - `identities`: the mail provider's identities
 - `keys`: API keys
+- `members`: the people of an account, and the rules by which others sign in
 - `notices`: notifications of the mail provider
 - `proofs`: how a receiver authenticates a message of a domain
 - `records`: the records to publish, as files for DNS tools
@@ -42,6 +43,7 @@ from letterhead.web.routes import (
     events,
     identities,
     keys,
+    members,
     notices,
     proofs,
     records,
@@ -73,6 +75,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *alerts.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *members.ENDPOINTS,
     *account_domains.ENDPOINTS,
     *identities.ENDPOINTS,
     *reminders.ENDPOINTS,

@@ -56,6 +56,9 @@ UNION ALL SELECT 'reminders', count(*) FROM reminders AS r JOIN domains AS d ON 
     WHERE d.account_id = :account_id
 UNION ALL SELECT 'api_keys', count(*) FROM api_keys WHERE account_id = :account_id
 UNION ALL SELECT 'sessions', count(*) FROM sessions WHERE account_id = :account_id
+UNION ALL SELECT 'members', count(*) FROM members WHERE account_id = :account_id
+UNION ALL SELECT 'invitations', count(*) FROM invitations WHERE account_id = :account_id
+UNION ALL SELECT 'sign_in_rules', count(*) FROM sign_in_rules WHERE account_id = :account_id
 UNION ALL SELECT 'dns_credentials', count(*) FROM dns_credentials WHERE account_id = :account_id
 UNION ALL SELECT 'alert_channels', count(*) FROM alert_channels WHERE account_id = :account_id
 UNION ALL SELECT 'webhooks', count(*) FROM webhooks WHERE account_id = :account_id

@@ -38,10 +38,10 @@ INSERT INTO watched (domain_id, until) SELECT id, CAST(:until AS BIGINT) FROM do
 ON CONFLICT (domain_id) DO UPDATE SET until = excluded.until
 RETURNING domain_id;
 
--- name: add_session(digest, account_id, key_id, mark, scope, created_at, ends_at)
+-- name: add_session(digest, account_id, key_id, mark, scope, member_id, person, created_at, ends_at)
 -- Add a session.
-INSERT INTO sessions (digest, account_id, key_id, mark, scope, created_at, ends_at)
-VALUES (:digest, :account_id, :key_id, :mark, :scope, :created_at, :ends_at)
+INSERT INTO sessions (digest, account_id, key_id, mark, scope, member_id, person, created_at, ends_at)
+VALUES (:digest, :account_id, :key_id, :mark, :scope, :member_id, :person, :created_at, :ends_at)
 RETURNING digest;
 
 -- name: delete_ended_sessions(before)
@@ -51,8 +51,9 @@ DELETE FROM sessions WHERE ends_at < :before RETURNING digest;
 -- name: session(digest, restricted)
 -- Return a session by the digest of its token, with its key and its account's limits as they are now.
 -- The session of a restricted key is stored under the other digest.
-SELECT s.account_id, s.key_id AS id, s.mark, s.scope AS own_scope, s.created_at, s.ends_at AS session_ends_at, k.scope, k.ends_at,
-    k.binding, k.networks, a.domains_limit, a.requests_limit, a.pending_limit
+SELECT s.account_id, s.key_id AS id, s.mark, s.scope AS own_scope, s.member_id, s.person, s.created_at,
+    s.ends_at AS session_ends_at, k.scope, k.ends_at, k.binding, k.networks,
+    a.domains_limit, a.requests_limit, a.pending_limit
 FROM sessions AS s LEFT JOIN api_keys AS k ON k.id = s.key_id LEFT JOIN accounts AS a ON a.id = s.account_id
 WHERE s.digest IN (:digest, :restricted);
 

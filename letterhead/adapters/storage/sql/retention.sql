@@ -55,6 +55,13 @@ DELETE FROM setup_links WHERE id IN (
 )
 RETURNING id;
 
+-- name: prune_invitations(before, limit)
+-- Delete some invitations that ended before a time.
+DELETE FROM invitations WHERE id IN (
+    SELECT id FROM invitations WHERE ends_at < :before ORDER BY ends_at LIMIT :limit
+)
+RETURNING id;
+
 -- name: prune_rate_slots(before, limit)
 -- Delete some shared rates whose next slot lies before a time, which is as if nobody had taken a slot.
 DELETE FROM turns WHERE next_at < :before AND name IN (
