@@ -1,4 +1,4 @@
-"""What an account says of itself, each in words that stand nowhere else; and where they may stand: docs/threat-model.md.
+"""What an account says of itself, in words that stand nowhere else, and where these may: docs/threat-model.md.
 
 Words that are kept for the account are in its own answers and pages, the operator's, and the database. Secrets are in
 the one answer or mail that hands them over, and sealed or as a digest in the database.
@@ -9,13 +9,31 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tests.rigs.openid import ACCESS_TOKEN, SECRET
 from tests.rigs.smtp import Taken
 
 Seen = Mapping[str, Iterable[bytes]]
-STORED = frozenset({"stored while running", "stored", "backup"})
-OWN = STORED | {"answers", "dashboard", "command"}
-TOLD = (OWN - {"command"}) | {"audit"}
-LINK = re.compile(r"https?://[^\s<>\"/]+(/(?:setup|account/address|reminders/opt-out)/[A-Za-z0-9_.~-]{20,})")
+OWN = frozenset({"stored while running", "stored", "backup", "answers", "dashboard", "command"})
+PEOPLE = OWN | {"audit"}
+PLACES: Mapping[str, frozenset[str]] = {
+    "note": OWN,
+    "label": OWN,
+    "label-key": OWN,
+    "contact": OWN | {"mails", "mailed pages"},
+    "reason": OWN,
+    "channel": OWN,
+    "note of a deleted domain": frozenset({"answers"}),
+    "mailbox that was asked for": frozenset(),
+    "recipient of a link": (OWN - {"command"}) | {"audit", "mails"},
+    "networks": OWN | {"audit"},
+    "member": PEOPLE | {"mails", "mailed pages"},
+    "invited": PEOPLE | {"mails"},
+    "subject": PEOPLE | {"logs"},
+    "claim that nobody asked for": frozenset(),
+    "group": PEOPLE,
+}
+NETWORKS = "198.51.100.192/27"
+LINK = re.compile(r"https?://[^\s<>\"/]+(/(?:setup|account/address|reminders/opt-out|invitation)/[A-Za-z0-9_.~-]{20,})")
 
 
 def new_word() -> str:
@@ -39,30 +57,34 @@ class Word:
 
 @dataclass(slots=True)
 class Words:
-    """Holds one of each, and the secrets that came to be while they were used."""
+    """Holds one text for each of `PLACES`, and the secrets that came to be while they were used."""
 
-    note: Word = field(default_factory=lambda: Word("note", new_word(), OWN))
-    label: Word = field(default_factory=lambda: Word("label's value", new_word(), OWN))
-    label_key: Word = field(default_factory=lambda: Word("label's key", new_word(), OWN))
-    contact: Word = field(default_factory=lambda: Word("contact", new_word(), OWN | {"mails", "mailed pages"}))
-    reason: Word = field(default_factory=lambda: Word("reason", new_word(), OWN))
-    channel: Word = field(default_factory=lambda: Word("channel's name", new_word(), OWN))
-    deleted: Word = field(default_factory=lambda: Word("note of a deleted domain", new_word(), frozenset({"answers"})))
-    mailbox: Word = field(default_factory=lambda: Word("mailbox asked for", new_word(), frozenset()))
-    sent_to: Word = field(default_factory=lambda: Word("address of a link", new_word(), TOLD | {"mails"}))
-    networks: Word = field(default_factory=lambda: Word("networks", "198.51.100.192/27", OWN | {"audit"}))
-    keys: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=lambda: {of: new_word() for of in PLACES} | {"networks": NETWORKS})
+    keys: list[str] = field(default_factory=list)  # of the API
     alert_secrets: list[str] = field(default_factory=lambda: [new_word() for _ in range(6)])
-    link: str = ""
+    openid_secrets: tuple[str, ...] = (SECRET, ACCESS_TOKEN)
+    opened: dict[str, str] = field(default_factory=dict)  # tokens of links, and where the page of each was remembered
+
+    def __getitem__(self, of: str) -> str:
+        """Gives a text by what it is of."""
+        return self.texts[of]
+
+    @property
+    def secrets(self) -> list[str]:
+        """Gives what is handed over once, or never."""
+        return [*self.keys, *self.alert_secrets, *self.openid_secrets]
 
     def everywhere(self, mails: Iterable[Taken]) -> list[Word]:
         """Gives every word, those of links in mails too."""
-        given = [value for value in (getattr(self, name) for name in self.__slots__) if isinstance(value, Word)]
-        hidden = [Word("API key", each, frozenset()) for each in self.keys]
-        hidden += [Word("alert channel's address", each, frozenset()) for each in self.alert_secrets]
+        given = [Word(of, text, PLACES[of]) for of, text in self.texts.items()]
+        hidden = [Word("secret", each, frozenset()) for each in self.secrets]
         links = [path.rpartition("/") for path in links_in(mails)]
-        mailed = [Word(f"mailed {kind}", token, frozenset({"mails"})) for kind, _, token in links if token != self.link]
-        return [*given, *hidden, *mailed, Word("link in German", self.link, frozenset({"mails"}))]
+        assert self.opened.keys() <= {token for *_, token in links}
+        mailed = [
+            Word(f"mailed {kind}", token, frozenset({"mails", self.opened.get(token, "mails")}))
+            for kind, _, token in links
+        ]
+        return [*given, *hidden, *mailed]
 
 
 def links_in(mails: Iterable[Taken]) -> list[str]:
