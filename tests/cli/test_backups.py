@@ -156,7 +156,11 @@ def test_sessions_end_and_due_reminders_are_not_sent(new: Elsewhere) -> None:
     with closing(sqlite3.connect(source.folder / "letterhead.db")) as database, database:
         domain, account = database.execute("SELECT id, account_id FROM domains").fetchone()
         database.execute("DELETE FROM reminders")
-        database.execute("INSERT INTO sessions VALUES (x'01', ?, NULL, x'02', 1, 4000000000000, NULL)", (account,))
+        database.execute(
+            "INSERT INTO sessions (digest, account_id, mark, created_at, ends_at)"
+            " VALUES (x'01', ?, x'02', 1, 4000000000000)",
+            (account,),
+        )
         for step, due in (("past", 1), ("future", 4_000_000_000_000)):
             database.execute(
                 "INSERT INTO reminders (domain_id, account_id, kind, step, spell, due_at, attempts)"
