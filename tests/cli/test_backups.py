@@ -32,7 +32,7 @@ OTHER_KEY = "k2:" + base64.b64encode(bytes(range(1, 33))).decode()
 SAME_NAME = OTHER_KEY.replace("k2:", "k1:")
 DIGESTS = {  # columns of octets with nothing sealed in them
     ("api_keys", "digest"), ("domains", "path"), ("idempotency", "digest"), ("sessions", "digest"),
-    ("sessions", "mark"), ("setup_links", "digest"),
+    ("invitations", "digest"), ("sessions", "mark"), ("setup_links", "digest"),
 }  # fmt: skip
 Elsewhere = Callable[[str], Installation]
 
