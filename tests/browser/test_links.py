@@ -37,7 +37,7 @@ def test_unknown_link_says_what_to_do(browser: Browser, desk: Desk) -> None:
 
 
 def test_a_link_shows_one_domain_and_nothing_else(desk: Desk, browser: Browser, sender: str) -> None:
-    """The page leads nowhere but to itself, its languages, its zone file and its mail; no other domain's name is in it."""
+    """The page leads nowhere but to itself, its zone file and its mail, and names no other domain."""
     desk.add(f"other-{sender}")
     desk.add(sender)
     link = desk.link(sender)
