@@ -155,6 +155,12 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
     press(page.get_by_role("link", name="Delete harbour.example"))
     yield "account: delete a credential"
     page.goto(f"{hall.url}/dashboard/account")
+    page.locator("#alert-name").fill("on-call")
+    page.locator("#alert-url").fill("ntfys://ntfy.example.com/a-topic")
+    press(page.locator("section", has=page.locator("#alert-url")).get_by_role("button", name="Add"))
+    press(page.get_by_role("link", name="Delete on-call"))
+    yield "account: delete an alert channel"
+    page.goto(f"{hall.url}/dashboard/account")
     press(page.get_by_role("link", name="Sign out everywhere"))
     yield "account: sign out everywhere"
     page.goto(f"{hall.url}/dashboard/keys")

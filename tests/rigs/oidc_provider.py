@@ -36,15 +36,21 @@ class Sending:
 
 @dataclass(frozen=True)
 class OidcProvider:
-    """Holds a port for the provider, which is started when the client's address is known."""
+    """Holds the address of a provider, which is started when the client's is known."""
 
+    host: str = "127.0.0.1"
     port: int = field(default_factory=lambda: free_port("127.0.0.1"))
+
+    @property
+    def url(self) -> str:
+        """Its address, as it is written everywhere: a browser takes another host for another site."""
+        return f"http://{self.host}:{self.port}"
 
     @property
     def settings(self) -> dict[str, str]:
         """The settings of an installation that trusts it."""
         return {
-            "OIDC_ISSUER": f"http://127.0.0.1:{self.port}",
+            "OIDC_ISSUER": self.url,
             "OIDC_CLIENT_ID": CLIENT_ID,
             "OIDC_CLIENT_SECRET": SECRET,
         }
@@ -61,7 +67,7 @@ class OidcProvider:
         more = {"claims": sending.claims, "conformIdTokenClaims": sending.userinfo, **sending.more}
         given = {
             "packages": str(npm_packages("oidc-provider")),
-            "port": self.port,
+            "url": self.url,
             "client": registered,
             "people": people,
             "more": more,

@@ -4,14 +4,14 @@ import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const { packages, port, client, people, more } = JSON.parse(process.argv[2]);
+const { packages, url, client, people, more } = JSON.parse(process.argv[2]);
 const found = createRequire(`${packages}/`).resolve("oidc-provider");
 const { default: Provider } = await import(pathToFileURL(found));
 
 const keys = [["rsa", { modulusLength: 2048 }], ["ec", { namedCurve: "P-256" }], ["ed25519", {}]].map(
   ([kind, options]) => generateKeyPairSync(kind, options).privateKey.export({ format: "jwk" }),
 );
-const provider = new Provider(`http://127.0.0.1:${port}`, {
+const provider = new Provider(url, {
   clients: [client],
   jwks: { keys },
   cookies: { keys: ["cookies of the tests"] },
@@ -23,4 +23,4 @@ provider.use(async (context, next) => {
   console.log(context.method, context.path);
   await next();
 });
-provider.listen(port, "127.0.0.1");
+provider.listen(new URL(url).port, "127.0.0.1");
