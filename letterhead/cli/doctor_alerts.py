@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from letterhead.cli.doctor_links import LinkCondition
-from letterhead.operations.alerts import count_failing
 
 if TYPE_CHECKING:
     from letterhead.ports.deps import Deps
@@ -11,6 +10,8 @@ if TYPE_CHECKING:
 
 async def check_alerts(deps: "Deps") -> list[LinkCondition]:
     """Count the channels that no alert gets through to; nothing where Apprise is not installed and none fails."""
+    from letterhead.operations.alerts import count_failing
+
     failing = await count_failing(deps)
     if failing:
         said = f"{failing} alert channels of accounts do not work: no alert gets through"

@@ -36,6 +36,13 @@ def pem_of(key: rsa.RSAPrivateKey, form: PrivateFormat = PrivateFormat.PKCS8) ->
     return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
 
 
+def csrf_of(page: httpx2.Response) -> str:
+    """Gives what a form of a page has to send back."""
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found is not None, page.text[:500]
+    return found[1]
+
+
 class Life:
     """Lives it, and remembers every answer but the one that may show keys; `heard` is what came out elsewhere."""
 
@@ -56,7 +63,7 @@ class Life:
 
     def remember(self, answer: httpx2.Response, where: str | None = None) -> httpx2.Response:
         """Remembers an answer, head and body."""
-        kept = self.answers if where is None else self.heard[where]
+        kept = self.answers if where is None else self.heard.setdefault(where, [])
         kept.append(answer.content + repr(answer.headers.multi_items()).encode())
         return answer
 
@@ -201,10 +208,7 @@ class Life:
                 assert self.remember(anybody.get(page, headers=HTML), "set-up pages").status_code == 200
         for key in (self.key, OPERATOR_TOKEN):
             with httpx2.Client(base_url=self.serving.url, timeout=30, follow_redirects=True) as browser:
-                form = self.remember(browser.get("/sign-in", headers=HTML), "dashboard")
-                csrf = re.search(r'name="csrf" value="([^"]+)"', form.text)
-                assert csrf is not None
-                self.remember(browser.post("/sign-in", data={"csrf": csrf[1], "key": key}, headers=HTML), "dashboard")
+                self.sign_in(browser, key)
                 for page in DASHBOARD:
                     self.remember(browser.get("/dashboard" + page.format(self.zone), headers=HTML), "dashboard")
                 if key == OPERATOR_TOKEN:
@@ -212,6 +216,12 @@ class Life:
                     for path in ("/operator/domains", f"/operator/accounts/{account}/domains/{self.zone}"):
                         shown = self.remember(browser.get(path, headers=HTML), "dashboard")
                         assert self.zone in shown.text
+
+    def sign_in(self, browser: httpx2.Client, key: str) -> httpx2.Response:
+        """Signs in at the pages."""
+        form = self.remember(browser.get("/sign-in", headers=HTML), "dashboard")
+        given = {"csrf": csrf_of(form), "key": key}
+        return self.remember(browser.post("/sign-in", data=given, headers=HTML), "dashboard")
 
     def command(self) -> None:
         """Runs the commands that show domains, with an API key that may see private ones, and the flag unsaid."""

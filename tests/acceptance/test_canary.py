@@ -14,18 +14,21 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from letterhead import config
 from letterhead.core.secret import reveal
-from letterhead.operations import checks, reminders
+from letterhead.operations import alerts, checks, reminders
 from letterhead.operations.domain_keys import key_purpose
 from letterhead.ports.deps import Deps
 from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from letterhead.wiring.assemble import Overrides, open_deps
 from tests.acceptance.canary_life import Life, exported, pem_of
+from tests.acceptance.canary_notes import Elsewhere, Notes
+from tests.acceptance.canary_words import Words
 from tests.acceptance.test_kms import sql
+from tests.rigs import alert_services, openid, smtp, webhook_receiver
 from tests.rigs import kms as kms_rig
-from tests.rigs import smtp, webhook_receiver
 from tests.rigs.canary import Canary, Key, secrets_of
 from tests.rigs.dns_lab import KEY, NS1, DnsLab
 from tests.rigs.kms import Kms
@@ -49,6 +52,13 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
+def elsewhere(mails: smtp.Ledger) -> Iterator[Elsewhere]:
+    """Runs a service that takes alerts, and an OpenID provider, beside the mail server."""
+    with alert_services.serving() as alerts, openid.providing() as provider:
+        yield Elsewhere(alerts, mails, provider)
+
+
+@pytest.fixture
 def kms() -> Iterator[Kms]:
     """Runs a KMS."""
     with kms_rig.running() as running:
@@ -67,7 +77,7 @@ def installation(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     lab: DnsLab,
-    mails: smtp.Ledger,
+    elsewhere: Elsewhere,
     kms: Kms,
     traces: Collector,
     monkeypatch: pytest.MonkeyPatch,
@@ -79,13 +89,17 @@ def installation(
         "ED25519": "on",
         "RATE_LIMIT": "10000/s burst 20000",
         "DNS_SERVERS": f"{NS1}:{lab.authoritative_port}",
-        "SMTP_URL": f"smtp://127.0.0.1:{mails.port}",
+        "SMTP_URL": f"smtp://127.0.0.1:{elsewhere.mails.port}",
         "SMTP_STARTTLS": "never",
         "MAIL_SENDER": "dns@lh.example.com",
         "WEBHOOKS_ALLOW_HTTP": "true",
         "WEBHOOKS_ALLOW_PRIVATE": "true",
         "DOMAIN_CONNECT_PROVIDER": "lh.example.com",
         "OPENTELEMETRY": "true",
+        "OIDC_ISSUER": elsewhere.openid.url,
+        "OIDC_CLIENT_ID": openid.CLIENT_ID,
+        "OIDC_CLIENT_SECRET": openid.SECRET,
+        "PUBLIC_URL": "http://lh.example.com",  # links in mails need one that others reach; cookies come without TLS
     }
     if request.param == "postgres":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_url")
@@ -124,15 +138,17 @@ def stored(installation: Installation) -> list[bytes]:
 
 
 async def a_day_later(installation: Installation) -> list[Key]:
-    """Lets a day pass: reminders go out, a second key begins to sign; gives the keys that nobody was shown."""
+    """Lets a day pass: reminders and alerts go out, a second key begins to sign; gives the keys nobody was shown."""
     now = datetime.now(UTC) + timedelta(hours=25)
     async with open_deps(config.read(installation.settings, installation.folder), Overrides(now=lambda: now)) as deps:
-        (account,) = await deps.store.accounts()
+        account, _ = await deps.store.accounts()
         domains = await deps.store.domains(account.id, DomainQuery())
         for domain in domains:
             assert await checks.check(deps, domain)
         for owed in await deps.store.claim_reminders(now, now + timedelta(minutes=1), "test", 100):
             await reminders.send(deps, owed, "test")
+        for due in await deps.store.claim_alerts(now, now + timedelta(minutes=1), "test", 100):
+            await alerts.send_alert(deps, due, "test")
         keys = await _second_keys(deps, account.id)
         sealed = await deps.store.installation_secret("domain-connect|_dcpubkeyv1") or b""
         link_key = load_der_private_key(reveal(deps.keyring.unseal(sealed, "domain-connect|_dcpubkeyv1")), None)
@@ -209,39 +225,53 @@ def test_no_piece_of_a_private_key_anywhere(
     installation: Installation,
     lab: DnsLab,
     zone: str,
-    mails: smtp.Ledger,
+    elsewhere: Elsewhere,
     receiver: Receiver,
     kms: Kms,
     traces: Collector,
 ) -> None:
-    """0 windows of 24 characters in all that is logged, stored, answered, mailed, posted and printed, crashes too."""
+    """0 windows of 24 characters in all that is logged, stored, answered, mailed, posted and printed, crashes too.
+
+    And what an account says of itself stands where it may, and nowhere else: `Words`.
+    """
     with installation.serving() as serving:
         life = Life(installation, serving, lab, zone, receiver)
         life.live()
+        words = Words()
+        Notes(life, words, elsewhere).live()
         while_running = (
             stored(installation)
             if "LETTERHEAD_DATABASE_URL" in installation.settings
             else [path.read_bytes() for path in installation.folder.glob("letterhead.db*")]
         )
-    second = asyncio.run(a_day_later(installation))
+    with capture_logs() as logged:
+        second = asyncio.run(a_day_later(installation))
     afterwards, crashes = stored(installation), spoilt(installation)
     kept = wrapping_key(installation, kms)
-    canary = Canary([*life.own, *life.shown, *second, *kept, KEY.secret])
+    handed = [each.encode() for each in words.secrets]
+    canary = Canary([*life.own, *life.shown, *second, *kept, KEY.secret, *handed])
     assert (len(life.shown), len(second)) == (4, 4)
     assert canary.hits(exported(installation.folder.parent / "exported")) > 100
     seen = {
-        "logs": [installation.logs().encode()],
+        "logs": [installation.logs().encode(), repr(logged).encode()],
         "answers": life.answers,
         "stored while running": while_running,
         "stored": afterwards,
-        "mails": [each.octets + as_read(each) for each in mails.taken],
+        "mails": [each.octets + as_read(each) for each in elsewhere.mails.taken],
         "webhooks": [repr(each.headers).encode() + each.body for each in receiver.received],
         "crashes": crashes,
         "traces": traces.raw,
+        "alerts": [repr(each.body.get("message")).encode() for each in elsewhere.alerts.posted],
         **life.heard,
     }
     found = {place: sum(map(canary.hits, octets)) for place, octets in seen.items()}
     assert found == dict.fromkeys(found, 0)
+    seen["exported"] = [exported(installation.folder.parent / "exported")]
+    stand = [(word.of, word.places, word.found(seen)) for word in words.everywhere(elsewhere.mails.taken)]
+    assert [each for each in stand if each[1] != each[2]] == [], "it stands where it must not, or not where it must"
+    sent = repr([each.headers for each in elsewhere.alerts.posted])
+    assert words.alert_secrets[0] in sent, "an alert channel's address is used, and heard where it goes"
+    assert any(zone.encode() in each for each in seen["alerts"]), "an alert of a day later"
     heard = {place: len(octets) for place, octets in seen.items()}
     assert heard["answers"] > 60
     assert heard["mails"] >= 4, "three reminders and a trial"

@@ -141,7 +141,7 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
     yield "domain: noted"
     press(page.get_by_role("link", name="team:web"))
     yield "list: label"
-    page.go_back()
+    page.goto(f"{hall.url}/dashboard/domains/{sender}")
     press(page.get_by_role("link", name=re.compile("Revoke the link made on")).first)
     yield "domain: revoke a link"
     for sender in ("mirror.example", "lighthouse.example"):

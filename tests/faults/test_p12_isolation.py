@@ -20,6 +20,7 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.web.openapi import describe
 from letterhead.web.routes import ENDPOINTS
 from tests.faults.conftest import Figures
+from tests.rigs.account_people import plant_people
 from tests.rigs.hosted_zones import plant_credential, plant_plan
 from tests.rigs.proving import add_proven, given_to, provider_at_once, zone_of
 from tests.web.conftest import Installation, running
@@ -32,6 +33,8 @@ FOREIGN: Mapping[str, str] = {
     "code": r"[a-z-]+\.[a-z-]+(?<!canary-sender\.dev)",
     "keyId": r"key_[0-9a-f]{16,}",
     "keyName": r"_dcpubkeyv\d",
+    "memberId": r"mem_[0-9a-f]{16,}",
+    "invitationId": r"inv_[0-9a-f]{16,}",
     "channelId": r"alert_[0-9a-f]{16,}",
     "linkId": r"link_[0-9a-f]{16,}",
     "accountId": r"acc_[0-9a-f]{16,}",
@@ -116,9 +119,11 @@ async def stranger(house: Installation) -> Stranger:
     async with house.client(key) as client:
         hook = await client.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["domain.created"]})
         await add_proven(client, house.deps, other.account, SENDER, mailFrom="canary", selector="canary1")
-        await client.post("/keys", json={"keyType": "secret", "name": "canary key"})
-        noted = await client.patch(f"/domains/{SENDER}", json={"note": "canary note"})
-        assert noted.json()["note"] == "canary note"
+        for bounds in ({}, {"domains": [SENDER], "networks": ["192.0.2.0/24"]}):
+            await client.post("/keys", json={"keyType": "secret", "name": "canary key", **bounds})
+        kept = {"note": "canary note", "labels": {"canary-label": "canary"}}
+        assert (await client.patch(f"/domains/{SENDER}", json=kept)).status_code == 200
+        other.ids |= set((await plant_people(house.deps, other.account)).values())
         await client.post(f"/domains/{SENDER}/setup-links")
         await client.post(f"/webhooks/{hook.json()['id']}/test")
         await plant_plan(house.deps, SENDER, other.account)
@@ -158,7 +163,7 @@ async def known_ids(client: httpx2.AsyncClient, other: Stranger, known: dict[str
 async def seen_by_itself(house: Installation, other: Stranger) -> list[object]:
     """Gives what the account sees of itself, but for the times of last use."""
     async with house.client(other.key) as client:
-        paths = ("/domains", "/keys", "/webhooks", "/account", "/alert-channels")
+        paths = ("/domains", f"/domains/{SENDER}", "/keys", "/webhooks", "/account", "/alert-channels", "/members")
         answers = [(await client.get(path)).text for path in paths]
     return [re.sub(r'"lastUsedAt":"[^"]*",?', "", text) for text in answers]
 

@@ -20,6 +20,7 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.operations import bound_keys
 from letterhead.ports.store import Store
 from tests.faults.test_p12_isolation import IDS, Route, routes, unlike
+from tests.rigs.account_people import plant_people
 from tests.rigs.hosted_zones import plant_credential, plant_plan
 from tests.rigs.proving import add_proven, given_to, provider_at_once, zone_of
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
@@ -58,12 +59,16 @@ GETS: Mapping[str, tuple[str, ...]] = {
         "GET /dns-credentials", "POST /dns-credentials", "PATCH /dns-credentials/{credentialId}",
         "DELETE /dns-credentials/{credentialId}", "GET /can-send", "GET /covers",
         "GET /alert-channels", "POST /alert-channels", "POST /alert-channels/{channelId}/test",
-        "DELETE /alert-channels/{channelId}",
+        "DELETE /alert-channels/{channelId}", "GET /members", "PATCH /members/{memberId}", "DELETE /members/{memberId}",
+        "POST /invitations", "DELETE /invitations/{invitationId}",
     ),
     OPERATOR: (
         "GET /accounts", "POST /accounts", "GET /accounts/usage", "GET /accounts/domains", "GET /accounts/{accountId}",
         "PATCH /accounts/{accountId}", "DELETE /accounts/{accountId}", "POST /accounts/{accountId}/keys",
-        "POST /accounts/{accountId}/archive", "POST /audit/backups",
+        "POST /accounts/{accountId}/archive", "POST /audit/backups", "GET /accounts/{accountId}/members",
+        "PATCH /accounts/{accountId}/members/{memberId}", "DELETE /accounts/{accountId}/members/{memberId}",
+        "POST /accounts/{accountId}/invitations", "DELETE /accounts/{accountId}/invitations/{invitationId}",
+        "GET /accounts/{accountId}/sign-in", "PATCH /accounts/{accountId}/sign-in",
         "GET /accounts/{accountId}/domains/{sender}", "GET /audit", "GET /audit/month", "POST /audit/detach",
         "GET /identities", "POST /identities/reconcile", "POST /identities/{sender}/adopt", "POST /secrets/rewrap",
         "GET /domain-connect", "GET /domain-connect/template", "POST /domain-connect/keys",
@@ -82,6 +87,8 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "PUT /webhooks/{webhookId}": {"webhook": "https://hooks.example.org/x", "events": ["*"]},
     "POST /alert-channels": {"name": "x", "url": "ntfys://token@ntfy.example.org/x"},
     "POST /keys": {"keyType": "secret", "name": "wider", "scope": "full"},
+    "POST /invitations": {"email": "wider@example.org", "role": "owner"},
+    "PATCH /members/{memberId}": {"role": "viewer"},
     "PATCH /account": {"reminders": False},
     "PATCH /domains/{sender}": {"note": "wider"},
     "POST /domains/{sender}/accepted-findings": {"code": "dmarc.missing", "reason": "x"},
@@ -145,6 +152,7 @@ async def filled(house: Installation, acme: httpx2.AsyncClient, own: tuple[str, 
         "proofId": [(await acme.post(f"/domains/{HIDDEN}/proof")).json()["id"]],
         "eventId": [each["id"] for name in hidden.names for each in (await acme.get(f"/domains/{name}/events")).json()],
     }
+    hidden.ids |= {name: [each] for name, each in (await plant_people(house.deps, account)).items()}
     hidden.own = {
         "linkId": (await acme.post(f"/domains/{OWN}/setup-links")).json()["id"],
         "planId": (await plant_plan(house.deps, OWN, account)).id,
@@ -161,7 +169,7 @@ async def filled(house: Installation, acme: httpx2.AsyncClient, own: tuple[str, 
 
 async def state_of_others(acme: httpx2.AsyncClient, names: tuple[str, ...]) -> list[str]:
     """Gives all that the account's own key sees of the other domains and of the account."""
-    paths = ["/keys", "/webhooks", "/account", "/dns-credentials"]
+    paths = ["/keys", "/webhooks", "/account", "/dns-credentials", "/members"]
     paths += [f"/domains/{name}{rest}" for name in names for rest in ("", "/events", "/setup-links", "/dns-plans")]
     return [VOLATILE.sub("", (await acme.get(path)).text) for path in paths]
 

@@ -1,15 +1,13 @@
 """P12 for the pages: whatever of another account a page is asked for, it answers as for what does not exist."""
 
 import re
-from datetime import timedelta
 
 import httpx2
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.accounts.members import Invitation, Member, MemberRole
 from letterhead.web.endpoint import Access
 from letterhead.web.pages import PAGES
-from tests.contracts.samples import audit
+from tests.rigs.account_people import plant_people
 from tests.rigs.hosted_zones import plant_credential, plant_plan
 from tests.web.conftest import Installation
 from tests.web.test_pages import csrf, sign_in
@@ -32,7 +30,8 @@ ANYBODYS = {"name", "token"}  # an asset, and what only its holder knows
 async def things_of(house: Installation, stranger: httpx2.AsyncClient) -> dict[str, str]:
     """Gives another account one of everything that a page's path can name."""
     await stranger.post("/domains", json={"sender": SENDER})
-    await stranger.patch(f"/domains/{SENDER}", json={"note": "canary.dev note"})
+    kept = {"note": "canary.dev note", "labels": {"canary.dev": "canary key"}}
+    assert (await stranger.patch(f"/domains/{SENDER}", json=kept)).status_code == 200
     link = (await stranger.post(f"/domains/{SENDER}/setup-links")).json()["id"]
     key = (await stranger.post("/keys", json={"keyType": "secret", "name": "canary key"})).json()["id"]
     hook = (await stranger.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["*"]})).json()["id"]
@@ -41,27 +40,10 @@ async def things_of(house: Installation, stranger: httpx2.AsyncClient) -> dict[s
     named = {"sender": SENDER, "linkId": link, "keyId": key, "webhookId": hook, "deliveryId": delivery}
     plan = (await plant_plan(house.deps, SENDER, house.accounts["canary"])).id
     named["credentialId"] = await plant_credential(house.deps, SENDER, house.accounts["canary"])
-    named |= await plant_people(house, account)
+    named |= await plant_people(house.deps, account)
     channel = {"name": "canary key", "url": "ntfys://token@canary.dev/x"}
     named["channelId"] = (await stranger.post("/alert-channels", json=channel)).json()["id"]
     return named | {"accountId": account, "planId": plan, "proofId": "proof" + "0" * 40}
-
-
-async def plant_people(house: Installation, account_id: str) -> dict[str, str]:
-    """Gives an account a member, and an invitation that nobody has accepted."""
-    now, store, row = house.deps.now(), house.deps.store, audit()
-    invitations = [
-        Invitation(id=f"inv_{each}", account_id=account_id, email=f"{each}@canary.dev", role=MemberRole.OWNER,
-                   created_at=now, ends_at=now + timedelta(days=7), invited_by="key_canary")
-        for each in ("member", "waiting")
-    ]  # fmt: skip
-    for each in invitations:
-        assert await store.add_invitation(each, each.id.encode(), 5, row)
-    member = Member(id="mem_canary", account_id=account_id, issuer="https://id.canary.dev", subject="canary",
-                    email="member@canary.dev", role=MemberRole.OWNER, created_at=now,
-                    invited_by="key_canary")  # fmt: skip
-    assert await store.accept_invitation(b"inv_member", member, 5, row)
-    return {"memberId": member.id, "invitationId": "inv_waiting"}
 
 
 async def test_a_page_tells_nothing_of_another_account(house: Installation, acme: httpx2.AsyncClient) -> None:
