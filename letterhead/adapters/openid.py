@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import re
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
@@ -17,7 +18,7 @@ import httpx2
 import msgspec
 import structlog
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import KeySet
 
 from letterhead.core.accounts.accounts import Scope
@@ -57,6 +58,7 @@ ALGORITHMS: Final = [
     "Ed25519",
     "EdDSA",
 ]
+INVALID_CLIENT: Final = "invalid_client"  # an error of the token endpoint
 GOOGLE: Final = "https://accounts.google.com"
 SCOPES: Final = tuple(scope.value for scope in Scope)
 
@@ -79,6 +81,12 @@ class Tokens(msgspec.Struct, frozen=True):
 
     id_token: str
     access_token: str = ""
+
+
+class TokenError(msgspec.Struct, frozen=True):
+    """The part of the token endpoint's error response that is used."""
+
+    error: str = ""
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,7 +281,10 @@ class OpenIdProvider:
             nonce={"essential": True, "value": nonce},
         )
         try:
-            claims = jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims  # type: ignore[arg-type]
+            with warnings.catch_warnings():
+                # `EdDSA` got a new name (RFC 9864); as providers write it, it is what it was.
+                warnings.simplefilter("ignore", SecurityWarning)
+                claims = jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims  # type: ignore[arg-type]
             rules.validate(claims)
         except (JoseError, ValueError, KeyError, TypeError, RecursionError) as bad:
             raise _refused("token-invalid", f"its ID token does not hold: {type(bad).__name__}") from bad
@@ -312,8 +323,12 @@ async def _read(
                     body += piece
                     if len(body) > OCTETS:
                         raise _failed(f"{address} answers with more than {OCTETS} octets")
-        if method == "POST" and response.status_code == 400:  # RFC 6749 5.2: the code is none, or was used before
-            raise _refused("code-refused", "it does not take the code")
+        if method == "POST" and response.status_code in (400, 401):  # RFC 6749 5.2
+            error = msgspec.json.decode(body, type=TokenError).error if response.status_code == 400 else INVALID_CLIENT
+            if error in (INVALID_CLIENT, "unauthorized_client"):
+                log.warning("openid.refused", code="client-refused", error=error)
+                raise _failed(f"{address} does not take this installation's client id and secret")
+            raise _refused("code-refused", "it does not take the code")  # which is none, or was used before
         if response.status_code != 200:
             raise _failed(f"{address} answers with status {response.status_code}")
         return msgspec.json.decode(body, type=shape)

@@ -23,6 +23,7 @@ from letterhead.adapters.providers.simulated import SimulatedBehaviour, Simulate
 from letterhead.cli.demo.stage import DemoClock, Zones, replay_past
 from letterhead.cli.demo.story import DOMAINS
 from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.members import MemberRole
 from letterhead.core.dns.records import Mx, Txt
 from letterhead.core.domain.domain import Domain, Event, EventKind, OldKey, RecordChange
 from letterhead.core.findings.diagnosis import Finding
@@ -30,10 +31,11 @@ from letterhead.core.plan.plan import Verdict
 from letterhead.core.schedule.check_lag import SLOT
 from letterhead.core.secret import Secret
 from letterhead.core.zone.caching import NEGATIVE
-from letterhead.operations import accounts, checks, dns_plans, domain_connect_keys, rotations
+from letterhead.operations import accounts, checks, dns_plans, domain_connect_keys, members, rotations
 from letterhead.operations.domains import plan_of
 from letterhead.operations.hosted_zones import GivenAccess, new_credential
 from letterhead.operations.key_pool import new_pooled_key
+from letterhead.operations.openid_sign_in import SignedInPerson
 from letterhead.operations.self_monitoring import CHECKS
 from letterhead.operations.setup_links import make_link
 from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
@@ -138,6 +140,20 @@ class Gallery:
             return made.text
 
         return self.do(make())
+
+    def invited(self, email: str, role: MemberRole) -> str:
+        """Invites somebody to the account, and gives the address of the link."""
+        made = self.do(members.invite(self.world.deps, self.world.account.id, email, role, OPERATOR))
+        return str(made.url)
+
+    def joined(self, email: str, role: MemberRole, subject: str) -> None:
+        """Has somebody accept an invitation to the account, and sign in by that."""
+        until = int((self.world.deps.now() + timedelta(minutes=10)).timestamp())
+        person = SignedInPerson(
+            issuer=NOBODY, subject=subject, email=email, is_operator=False, accesses=(), until=until
+        )
+        token = self.invited(email, role).rpartition("/")[2]
+        self.do(members.accept(self.world.deps, token, person, OPERATOR))
 
     def other(self, name: str, domains: int = 0) -> World:
         """Opens another account, with so many domains that were just added; one key does for all of them."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from playwright.sync_api import Frame, Page, expect
 
 from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.members import MemberRole
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.pages import PAGES
 from tests.browser.conftest import press
@@ -63,7 +64,7 @@ def sights(page: Page, hall: Gallery) -> Iterator[Sight]:
 
 def sights_signed_in(page: Page, hall: Gallery) -> Iterator[Sight]:
     """Goes everywhere where an account or the operator is signed in."""
-    for walk in (_account, _changes, _proofs, _zone_plans, _reader, _operator, _faults, _beginnings, _outage):
+    for walk in (_account, _people, _changes, _proofs, _zone_plans, _reader, _operator, _faults, _beginnings, _outage):
         for name in walk(page, hall):
             yield name, page
 
@@ -100,6 +101,10 @@ def _setups(page: Page, hall: Gallery) -> Iterator[str | Sight]:
 def _outside(page: Page, hall: Gallery) -> Iterator[str]:
     page.goto(f"{hall.url}/setup/AAAAAAAAAAAAAAAAAAAAAA")
     yield "404: no link"
+    page.goto(f"{hall.url}/invitation/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+    yield "404: no invitation"
+    page.goto(hall.invited("somebody@a-rather-long-label-that-does-not-end-soon.example", MemberRole.EDITOR))
+    yield "invitation"
     page.goto(f"{hall.url}/sign-in")
     expect(page.get_by_role("link", name="Sign in with your organisation")).to_be_visible()
     yield "sign-in"
@@ -150,6 +155,12 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
     press(page.get_by_role("link", name="Delete harbour.example"))
     yield "account: delete a credential"
     page.goto(f"{hall.url}/dashboard/account")
+    page.locator("#alert-name").fill("on-call")
+    page.locator("#alert-url").fill("ntfys://ntfy.example.com/a-topic")
+    press(page.locator("section", has=page.locator("#alert-url")).get_by_role("button", name="Add"))
+    press(page.get_by_role("link", name="Delete on-call"))
+    yield "account: delete an alert channel"
+    page.goto(f"{hall.url}/dashboard/account")
     press(page.get_by_role("link", name="Sign out everywhere"))
     yield "account: sign out everywhere"
     page.goto(f"{hall.url}/dashboard/keys")
@@ -163,6 +174,26 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
     yield "keys: end in 7 days"
     press(page.get_by_role("button", name="End it in 7 days"))
     yield "keys: ending"
+
+
+def _people(page: Page, hall: Gallery) -> Iterator[str]:
+    sign_in(page, hall.url, hall.world.key)
+    page.goto(f"{hall.url}/dashboard/account")
+    press(page.get_by_role("link", name="Members and invitations"))
+    yield "people: none"
+    hall.joined("ada@a-rather-long-label-that-does-not-end-soon.example", MemberRole.OWNER, "ada" * 30)
+    hall.joined("bob@acme.example", MemberRole.VIEWER, "00u1ab2cd")
+    page.get_by_label("E-mail").fill("eve@acme.example")
+    press(page.get_by_role("button", name="Invite", exact=True))
+    expect(page.locator(".once")).to_be_visible()
+    yield "people: invited"
+    page.get_by_label("E-mail").fill("nobody")
+    page.locator("form").evaluate_all("forms => forms.forEach(form => form.noValidate = true)")
+    press(page.get_by_role("button", name="Invite", exact=True))
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "people: refused"
+    press(page.get_by_role("link", name="Remove bob@acme.example"))
+    yield "people: remove"
 
 
 def _changes(page: Page, hall: Gallery) -> Iterator[str]:
@@ -241,7 +272,7 @@ def _zone_plans(page: Page, hall: Gallery) -> Iterator[str]:
 
 def _reader(page: Page, hall: Gallery) -> Iterator[str]:
     sign_in(page, hall.url, hall.key(Scope.READ))
-    for path in ("", "/domains/harbour.example", "/keys", "/account", "/webhooks"):
+    for path in ("", "/domains/harbour.example", "/keys", "/account", "/people", "/webhooks"):
         page.goto(f"{hall.url}/dashboard{path}")
         yield f"reader: {path}"
     page.goto(f"{hall.url}/dashboard/domains/mirror.example/delete")
@@ -264,8 +295,11 @@ def _operator(page: Page, hall: Gallery) -> Iterator[str]:
     yield "operator: opened"
     page.goto(f"{hall.url}/operator/accounts/{hall.world.account.id}/people")
     yield "operator: people"
+    press(page.get_by_role("link", name="Remove bob@acme.example"))
+    yield "operator: people, remove"
+    page.go_back()
     page.get_by_label("Groups").fill("mail-team")
-    press(page.get_by_role("button", name="Save"))
+    press(page.get_by_role("button", name="Save", exact=True))
     expect(page.get_by_role("alert")).to_be_visible()
     yield "operator: people, refused"
     page.goto(f"{hall.url}/operator/domains")

@@ -13,7 +13,7 @@ WEB = Path(__file__).parents[2] / "letterhead" / "web"
 TEMPLATES = sorted((WEB / "templating" / "templates").glob("*.html"))
 MODULES = sorted([*(WEB / "pages").glob("*.py"), *(WEB / "templating").glob("*.py")])
 SAID = ("alt", "aria-label", "placeholder", "title", "content", "value", "label")  # attributes that people read
-NOT_TEXT = {"light dark", "width=device-width, initial-scale=1", "https://", "on", "yes"}
+NOT_TEXT = {"light dark", "width=device-width, initial-scale=1", "https://", "on", "yes", "operator"}
 
 
 def bare(template: str) -> Iterator[str]:
