@@ -1,7 +1,9 @@
 """The operator reads the domains of all accounts: lists and shows them, changes nothing, and the audit says so."""
 
 import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -11,7 +13,7 @@ from letterhead.core.domain.health import HealthState, new_health
 from letterhead.ports.store.domains import DomainUpdate
 from letterhead.web.endpoint import Access
 from letterhead.web.routes import ENDPOINTS
-from tests.web.conftest import OPERATOR_TOKEN, Installation
+from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
 
 async def fail(house: Installation, account: str, sender: str, state: HealthState, since: timedelta) -> None:
@@ -20,6 +22,13 @@ async def fail(house: Installation, account: str, sender: str, state: HealthStat
     domain = await store.domain(house.accounts[account], sender)
     assert domain is not None
     assert await store.save(DomainUpdate(domain=replace(domain, dkim=new_health(state, now - since))))
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[Installation]:
+    """Runs an installation that counts no failed sign-ins: each route that refuses the operator is one."""
+    async with running(tmp_path, failure_rate=1e6, failure_burst=10**6) as installation:
+        yield installation
 
 
 @pytest.fixture

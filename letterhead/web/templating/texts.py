@@ -10,8 +10,11 @@ from letterhead.core.languages.language import ENGLISH, Language
 _OPERATION = re.compile(r"\b(?P<method>GET|POST|PUT|PATCH|DELETE) (?P<path>/[\w{}./-]*[\w}])")
 _FIXED = frozenset(
     (
+        "accepted-findings",
         "account",
         "accounts",
+        "alert-channels",
+        "check",
         "deliveries",
         "dkim-rotation",
         "dns-credentials",
@@ -21,7 +24,9 @@ _FIXED = frozenset(
         "domain-connect",
         "domains",
         "events",
+        "invitations",
         "keys",
+        "members",
         "proof",
         "setup-links",
         "webhooks",
