@@ -85,7 +85,8 @@ NOTES: Final = (
         is_warning=True,
         when="the name has a DMARC record, and the covering name has none at or above it",
         text="The DMARC record at {host} makes {name} an organisation of its own, since there is none at {own}: what "
-        "{own} signs is not aligned. Publish a DMARC record at _dmarc.{own} too.",
+        "{own} signs is not aligned. Publish a DMARC record at _dmarc.{own} too: with p=none it asks receivers to "
+        "treat no other mail differently.",
         matches=lambda dmarc: dmarc.host is not None and not dmarc.same_organisation and not dmarc.signer_has_record,
     ),
     NoteRule(
