@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import httpcore2
 
-from letterhead.adapters.pinned_connections import PinnedHttp, Resolve
+from letterhead.adapters.pinned_connections import PinnedHttp, PrivateAddress, Resolve
 from letterhead.core.accounts.alert_channels import channel_scheme, refused_url
 from letterhead.core.public.webhooks import EgressPolicy, parse_target
 from letterhead.core.secret import Secret, reveal
@@ -86,11 +86,10 @@ class _Sending:
         except TimeoutError as error:
             # It may have been taken: what is sent once more could arrive twice.
             raise self._failed(DeliveryResult.UNKNOWN, "no whole answer in time") from error
+        except PrivateAddress as error:
+            raise self._failed(DeliveryResult.REFUSED, "its host leads to an address that is not public") from error
         except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-            name = type(error).__name__
-            result = DeliveryResult.REFUSED if name == "PrivateAddress" else DeliveryResult.LATER
-            said = "its host leads to an address that is not public" if name == "PrivateAddress" else name
-            raise self._failed(result, said) from error
+            raise self._failed(DeliveryResult.LATER, type(error).__name__) from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
             raise self._failed(DeliveryResult.UNKNOWN, type(error).__name__) from error
         self._note(response.status)

@@ -4,7 +4,7 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -92,6 +92,21 @@ class ServiceClient:
             detail = f"{self._name} can't be reached at {self._url}: {type(error).__name__}."
             fix = "Check the network and HTTPS_PROXY of this machine. Nothing was changed."
             raise Fault(Kind.UNREACHABLE, detail, fix) from None
+
+    def list_by_offset(
+        self, path: str, query: Mapping[str, str | int], *, skip: str, objects: str, total: str
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield all objects of a list that is read in pages.
+
+        `skip` is the parameter for how many are left out; `objects` and `total` are the fields of a page that have its
+        objects, and how many there are in all.
+        """
+        offset, number = 0, 1
+        while offset < number:
+            page = self.get(path, {**query, skip: offset})
+            listed = self.objects_of(page, objects)
+            yield from listed
+            offset, number = offset + len(listed), self.number_of(page, total) if listed else 0
 
     def objects_of(self, page: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
         """Return the list of a page; Fault `unreachable` where it has none."""

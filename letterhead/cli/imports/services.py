@@ -73,17 +73,16 @@ def mailgun(
     """
     token = read_token("MAILGUN_API_KEY", token_file)
     with ServiceClient("Mailgun", MAILGUN[region], token, form="basic") as client:
-        found, unread, skip, total = list[FoundDomain](), list[UnreadEntry](), 0, 1
-        while skip < total:
-            page = client.get("/v4/domains", {"limit": MAILGUN_PAGE, "skip": skip})
-            listed = client.objects_of(page, "items")
-            for each in listed:
-                if services.is_sandbox(each):
-                    unread.append(UnreadEntry(place=str(each.get("name")), why="is Mailgun's own sandbox domain"))
-                else:
-                    detail = client.get(f"/v4/domains/{client.name_of(each, 'name')}")
-                    found.append(client.read(services.mailgun_domain, detail))
-            skip, total = skip + len(listed), client.number_of(page, "total_count") if listed else 0
+        found, unread = list[FoundDomain](), list[UnreadEntry]()
+        listed = client.list_by_offset(
+            "/v4/domains", {"limit": MAILGUN_PAGE}, skip="skip", objects="items", total="total_count"
+        )
+        for each in listed:
+            if services.is_sandbox(each):
+                unread.append(UnreadEntry(place=str(each.get("name")), why="is Mailgun's own sandbox domain"))
+            else:
+                detail = client.get(f"/v4/domains/{client.name_of(each, 'name')}")
+                found.append(client.read(services.mailgun_domain, detail))
     result = FoundDomains(domains=merge_domains(found), unread=tuple(unread))
     return run_import(result, domain, mail_from, plan=plan, as_json=as_json)
 
@@ -103,13 +102,11 @@ def postmark(
     """
     token = read_token("POSTMARK_ACCOUNT_TOKEN", token_file)
     with ServiceClient("Postmark", "https://api.postmarkapp.com", token, form="X-Postmark-Account-Token") as client:
-        found, offset, total = list[FoundDomain](), 0, 1
-        while offset < total:
-            page = client.get("/domains", {"count": POSTMARK_PAGE, "offset": offset})
-            listed = client.objects_of(page, "Domains")
-            found += [
-                client.read(services.postmark_domain, client.get(f"/domains/{client.name_of(each, 'ID')}"))
-                for each in listed
-            ]
-            offset, total = offset + len(listed), client.number_of(page, "TotalCount") if listed else 0
+        listed = client.list_by_offset(
+            "/domains", {"count": POSTMARK_PAGE}, skip="offset", objects="Domains", total="TotalCount"
+        )
+        found = [
+            client.read(services.postmark_domain, client.get(f"/domains/{client.name_of(each, 'ID')}"))
+            for each in listed
+        ]
     return run_import(FoundDomains(domains=merge_domains(found)), domain, mail_from, plan=plan, as_json=as_json)
