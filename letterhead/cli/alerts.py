@@ -11,6 +11,7 @@ from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.output import TABLE, Output, print_rows
 from letterhead.cli.tables import colour_text, console, timestamp, visible
+from letterhead.errors import Fault, Kind
 
 app = App(
     name="alerts",
@@ -29,9 +30,13 @@ def add(name: str, /, *, as_json: AsJson = False) -> Exit:
     name
         Where the alerts arrive, in words of your own.
     """
-    url = getpass.getpass("Address of the channel: ") if sys.stdin.isatty() else sys.stdin.readline()
+    typed = getpass.getpass("Address of the channel: ") if sys.stdin.isatty() else sys.stdin.readline()
+    url = typed.strip()
+    if not url:
+        fix = "Type it when you are asked, or give it on standard input (docs/alerts.md has one of each service)."
+        raise Fault(Kind.CONFIG_INVALID, "No address of the channel was given.", fix)
     with Api(account_key()) as api:
-        answer = api.call("POST", path_of("alert-channels"), {"name": name, "url": url.strip()})
+        answer = api.call("POST", path_of("alert-channels"), {"name": name, "url": url})
     if as_json:
         print(answer.decode())
         return Exit.OK

@@ -22,7 +22,7 @@ def set_domain(
     covers_subdomains: bool | None = None,
     as_json: AsJson = False,
 ) -> Exit:
-    """Set what the account keeps about a domain; and whether it covers names below; the rest stays as it is.
+    """Set what the account keeps about a domain, and whether it covers names below. What is not named stays as it is.
 
     Parameters
     ----------

@@ -155,6 +155,8 @@ _OPTIONS: Mapping[str, str] = {
     "contact": "--contact",
     "copyAccount": "--copy-account",
     "after": "--after",
+    "expiresAt": "--until",
+    "networks": "--network",
 }
 _OPERATION = re.compile(r"`?\b(GET|POST|PUT|PATCH|DELETE) (/[^\s,;)`?]*[^\s,;)`?.:])(?: with \{[^}]*\})?`?")
 _HEADER = re.compile(r"Send the header `Authorization: Bearer <(API key|token)>` with\b")
