@@ -99,11 +99,11 @@ class BoundStore:
         if name in OPEN:
             return cast("Callable[..., Awaitable[Any]]", method)
 
-        async def call(first: object = None, *rest: object) -> Any:
+        async def call(first: object = None, *rest: object, **named: object) -> Any:
             if name in BY_DOMAIN_ID and first in self._found:
-                return await method(first, *rest)
+                return await method(first, *rest, **named)
             if name in BY_DOMAIN and isinstance(first, Domain) and self._binding.covers(first.sender):
-                return await method(first, *rest)
+                return await method(first, *rest, **named)
             raise new_key_bound()
 
         return call
