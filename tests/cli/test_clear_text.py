@@ -1,12 +1,20 @@
 """A private key goes to another machine over TLS alone, with whichever command it is sent."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from letterhead.cli.exit_codes import Exit
-from tests.rigs.command import Running
+from tests.rigs.command import Running, running
 from tests.rigs.signing import OWN
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Runs a service of its own: one that is asked by another name remembers that as the sign of a proxy."""
+    with running(tmp_path_factory.mktemp("service")) as service:
+        yield service
 
 
 @pytest.mark.parametrize(("command", "there"), [("add", "not-found"), ("rotate", "conflict")], ids=["added", "rotated"])
