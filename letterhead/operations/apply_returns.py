@@ -6,7 +6,7 @@ and once, and is kept nowhere: a keyed digest says that we made it.
 
 import base64
 import hmac
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -26,6 +26,7 @@ from letterhead.ports.mail import Mailer
 
 LASTS: Final = timedelta(hours=1)  # long enough to find the password of the DNS host, and a second factor
 ONE_MS: Final = timedelta(milliseconds=1)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NONCE_OCTETS, MAC_OCTETS = 9, 18
 CANCELLED_BY: Final = "user_cancel"  # how the description of `access_denied` begins where the person did not agree
 
@@ -93,7 +94,7 @@ async def finish_apply(
 
 
 def _new_state(deps: ApplyReturnNeeds, link: SetupLink) -> str:
-    issued, nonce = int(deps.now().timestamp() * 1000), _text(deps.random_octets(NONCE_OCTETS))
+    issued, nonce = (deps.now() - EPOCH) // ONE_MS, _text(deps.random_octets(NONCE_OCTETS))
     return f"{issued}.{nonce}.{_mac(deps, link, f'{issued}.{nonce}')}"
 
 
@@ -111,9 +112,8 @@ async def _refuse_state(deps: ApplyReturnNeeds, link: SetupLink, state: str) -> 
     made, _, mac = state.rpartition(".")
     if not hmac.compare_digest(mac.encode("utf-8", "replace"), _mac(deps, link, made).encode()):
         return ApplyReturn.FOREIGN
-    now, age = deps.now(), deps.now().timestamp() * 1000 - int(made.partition(".")[0])
-    issued = now - age * ONE_MS
-    if now - issued > LASTS:
+    issued = EPOCH + int(made.partition(".")[0]) * ONE_MS
+    if deps.now() - issued > LASTS:
         return ApplyReturn.LATE
     # One row for each link: it holds until when the states are void that were made up to the last one accepted.
     ends = issued + LASTS

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -108,6 +108,24 @@ async def test_a_return_counts_once(tmp_path: Path, api: ApiBehaviour) -> None:
         (found,) = [each for each in rows if each.row.action == "setup-link.applied"]
         assert found.count == 2
         assert re.fullmatch(r"acme\.dev link_\w+: added", found.row.subject)
+
+
+async def test_a_return_counts_once_whenever_it_is_read(tmp_path: Path, api: ApiBehaviour) -> None:
+    """Also where the clock moves on by microseconds while a return is read: the state alone says when it was made."""
+    at, step = datetime(2026, 11, 30, 2, 30, 0, 999_999, tzinfo=UTC), timedelta(microseconds=1)
+
+    def now() -> datetime:
+        nonlocal at, step
+        at, step = at + step, step * 1.07 % timedelta(milliseconds=7) + timedelta(microseconds=1)
+        return at
+
+    async with told(tmp_path, api, now=now) as story, story.house.client() as browser:
+        await story.add()
+        path = await link_of(story)
+        for _ in range(10):
+            state = await state_for(browser, path)
+            assert (await come_back(browser, path, state=state))[0] == "added"
+            assert {(await come_back(browser, path, state=state))[0] for _ in range(10)} == {"repeated"}
 
 
 async def test_states_that_were_not_given(tmp_path: Path, api: ApiBehaviour) -> None:
