@@ -326,7 +326,8 @@ async def _running(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
             )  # fmt: skip
-            deps = dataclasses.replace(world.deps, languages=languages or world.deps.languages)
+            # Otherwise the very same: what a test gives the world's, the service has.
+            deps = dataclasses.replace(world.deps, languages=languages) if languages else world.deps
             async with served(create_app(deps, settings), listener), _worked(world, working=working):
                 yield Gallery(world, provider, url, loop, application, zones, host)
 
