@@ -42,7 +42,8 @@ PROMISES = (
         test="tests/faults/test_p05_reminders.py", size=6, soak=90, of="kill -9 of a worker that hands mail over",
     ),
     Promise(
-        name="P5-alerts", text="an alert goes to each channel at most once per step", test="tests/operations/test_alerts.py"
+        name="P5-alerts", text="an alert goes to each channel at most once per step",
+        test="tests/operations/test_alerts.py",
     ),
     Promise(
         name="P6", text="an outage of our resolvers demotes nobody",
