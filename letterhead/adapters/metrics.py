@@ -219,6 +219,7 @@ def _registry_of(figures: StoreFigures | None) -> CollectorRegistry:
         ),
         ("letterhead_pooled_keys", "Keys made ahead.", backlog.pooled_keys),
         ("letterhead_reminders_due", "Reminders due and not yet claimed.", backlog.reminders),
+        ("letterhead_alerts_due", "Alerts due to chats and on-call services and not yet claimed.", backlog.alerts),
         ("letterhead_deliveries_due", "Webhooks due and not yet claimed.", backlog.deliveries),
         ("letterhead_silent_zones", "Zones that fell silent since any zone was heard.", outage.zones if outage else 0),
         (

@@ -15,8 +15,8 @@ def set_domain(
     /,
     *,
     note: str | None = None,
-    label: tuple[str, ...] = (),
-    remove_label: tuple[str, ...] = (),
+    label: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    remove_label: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     contact: str | None = None,
     copy_account: Annotated[bool | None, Parameter(negative="--no-copy-account")] = None,
     covers_subdomains: bool | None = None,
@@ -41,7 +41,7 @@ def set_domain(
     covers_subdomains
         Let its key sign mail from the names below it too, or not.
     """
-    labels: dict[str, str | None] = {**dict(map(_split_label, label)), **dict.fromkeys(remove_label)}
+    labels: dict[str, str | None] = {**dict(map(split_label, label)), **dict.fromkeys(remove_label)}
     given: dict[str, object] = {"note": note, "labels": labels or None, "contact": contact}
     given |= {"copyAccount": copy_account, "coversSubdomains": covers_subdomains}
     body = {name: value for name, value in given.items() if value is not None}
@@ -61,8 +61,8 @@ def set_domain(
     return Exit.OK
 
 
-def _split_label(text: str) -> tuple[str, str]:
-    """Split at the first of `=` and `:`, neither of which a key has."""
+def split_label(text: str) -> tuple[str, str]:
+    """Split a label at the first of `=` and `:`, neither of which a key has; Fault `config-invalid` without a value."""
     at = min((found for found in map(text.find, "=:") if found >= 0), default=-1)
     if at < 0:
         raise Fault(

@@ -79,7 +79,7 @@ def list_domains(
     status: Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"] | None = None,
     search: Annotated[str | None, Parameter(name=["--search", "-q"])] = None,
     problem: str | None = None,
-    label: tuple[str, ...] = (),
+    label: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     refresh: Annotated[bool, Parameter(negative="")] = False,
     output: Output = TABLE,
     private_keys: WithPrivateKeys = False,
@@ -100,18 +100,19 @@ def list_domains(
     problem
         Only those whose last check found this: the code of a finding, such as dkim.missing.
     label
-        Only those with this label, as key:value; given several times, those with all of them.
+        Only those with this label, as key=value or key:value; given several times, those with all of them.
     refresh
         Ask the mail provider about each before answering.
     """
+    labels = [":".join(domain_settings.split_label(each)) for each in label] or None
     if account or all_accounts:
         filters: dict[str, QueryValue | None] = {"accountId": account, "status": status, "condition": only}
-        return operator.list_domains(filters | {"q": search, "label": label or None}, output)
+        return operator.list_domains(filters | {"q": search, "label": labels}, output)
     if only:
         raise operator.needs_accounts("--only")
     with Api(account_key()) as api:
         query: dict[str, QueryValue | None] = {"status": status, "q": search, "problem": problem}
-        query |= {"label": label or None, "refresh": "true" if refresh else None}
+        query |= {"label": labels, "refresh": "true" if refresh else None}
         answer = api.call("GET", path_of("domains"), query=query)
     domains = decode_json(answer)
     shown = domain_text(answer, private_keys) if output.form == "json" else ""

@@ -74,9 +74,9 @@ async def list_channels(deps: AlertNeeds, account_id: str) -> list[AlertChannel]
     return await deps.store.alert_channels(account_id)
 
 
-async def count_failing(deps: AlertNeeds) -> int:
-    """Count the channels of all accounts that no alert gets through to."""
-    return await deps.store.failing_alert_channels()
+async def list_failing(deps: AlertNeeds, limit: int) -> list[AlertChannel]:
+    """List channels of all accounts that no alert gets through to, those that have failed longest first."""
+    return await deps.store.failing_alert_channels(limit)
 
 
 async def find_channel(deps: AlertNeeds, account_id: str, channel_id: str) -> StoredAlertChannel:

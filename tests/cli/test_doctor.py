@@ -71,6 +71,26 @@ def test_checks_of_the_future_are_told(tmp_path: Path) -> None:
     assert "checks dated in the future: 1" in result.out
 
 
+def test_alert_channels_that_fail_are_named(tmp_path: Path) -> None:
+    """Those that have failed longest, with the service, the account and the reason; of very many, some."""
+    with running(tmp_path) as service:
+        settings = dict(service.settings)
+    with closing(sqlite3.connect(tmp_path / "data" / "letterhead.db", isolation_level=None)) as database:
+        database.executemany(
+            "INSERT INTO alert_channels (id, account_id, name, scheme, created_at, sealed, failing_since, failure) "
+            "SELECT ?, id, 'on call', 'pagerduty', 0, x'00', ?, 'it answered 410' FROM accounts LIMIT 1",
+            [(f"alert_{number}", 1_000 * number) for number in range(1, 8)],
+        )
+    told = letterhead("doctor", folder=tmp_path, **settings)
+    assert verdicts(told)["alerts"] == "warn", told.out
+    named = " ".join(told.out.split())
+    assert "the PagerDuty channel 'on call' (alert_1) of the account" in named
+    assert "since 1970-01-01 00:00 UTC: it answered 410" in named
+    assert "letterhead alerts test alert_5" in named
+    assert "alert_6" not in named
+    assert "there are more alert channels that do not work" in named
+
+
 def test_a_proxy_that_is_not_trusted_is_told(service: Running) -> None:
     """A request that a proxy forwarded, for a host that no link names, is remembered: a hint, with the settings."""
     headers = {"X-Forwarded-For": "203.0.113.7", "Host": "mail.example.com"}

@@ -34,7 +34,7 @@ async def test_a_channel_comes_back_for_its_account_alone(shop: Shop) -> None:
     (failing,) = await shop.store.alert_channels(mine.id)
     assert (failing.failing_since, failing.used_at) == (later(minutes=1), later(minutes=2))
     assert failing.failure == "it answered 410"
-    assert await shop.store.failing_alert_channels() >= 1
+    assert failing in await shop.store.failing_alert_channels(1000)
     await shop.store.note_alert_channel(kept.channel.id, later(minutes=3), None)
     assert (await shop.store.alert_channels(mine.id))[0].failing_since is None
     assert await shop.store.delete_alert_channel(mine.id, kept.channel.id, audit())

@@ -17,6 +17,18 @@ HOT: dict[str, dict[str, Any]] = {
         "limit": 10,
     },
     "domain_versions": {"account_id": "a7"},
+    "labelled_domains": {
+        "account_id": "a7", "label": "team:7", "others": '["tier:gold"]', "after": "", "status": None,
+        "not_status": None, "contains": None, "problem": None, "limit": 10,
+    },
+    "labelled_domains_of_all": {
+        **OF_ALL, "label": "team:7", "others": '["tier:gold"]', "after_account": "a7", "account_id": None,
+        "before": None, "only_refused": 0,
+    },
+    "domains_within": {
+        "account_id": "a7", "names": '["d7.example"]', "below": 1, "after": "", "status": None, "not_status": None,
+        "contains": None, "problem": None, "labels": '["team:7"]', "limit": 10,
+    },
     "domain": {"account_id": "a7", "sender": "d7.example"},
     "count_domains": {"account_id": "a7"},
     "unproven_below": {"account_id": "a7", "low": b"example.", "high": b"example/", "limit": 20},
@@ -24,7 +36,8 @@ HOT: dict[str, dict[str, Any]] = {
     "cover_claims": {"names": '["d7.example", "example"]', "account_id": "a7"},
     "covers_subdomains": {"id": "d7"},
     "covering_domains": {"account_id": "a7", "after": "", "limit": 100},
-    "taken_out": {"account_id": "a7", "after": "", "last": "d7.example", "limit": 101},
+    "covering_domains_within": {"account_id": "a7", "names": '["d7.example"]', "after": "", "limit": 100},
+    "taken_out": {"account_id": "a7", "senders": '["d7.example"]', "limit": 101},
     "holder": {"sender": "d7.example"},
     "held_above": {"senders": '["d7.example", "example"]', "account_id": "a7"},
     "held_below": {"low": b"example.d7.", "high": b"example.d7/", "account_id": "a7", "limit": 10},
@@ -42,6 +55,11 @@ HOT: dict[str, dict[str, Any]] = {
     "claim_reminders": {
         "now": 100, "until": 200, "owner": "me", "limit": 10, "quarter": 2, "held": "{}", "served": "{}",
     },
+    "claim_alerts": {
+        "now": 100, "until": 200, "owner": "me", "limit": 10, "quarter": 2, "held": "{}", "served": "{}",
+    },
+    "queue_alerts": {"reminder_id": 7, "account_id": "a7", "due_at": 100},
+    "reminders_of_alerts": {"ids": "[7, 8]"},
     "claim_intents": {
         "now": 100, "until": 200, "owner": "me", "limit": 10, "quarter": 2, "held": "{}", "served": "{}",
         "provider": 1, "zone": 0,
@@ -114,6 +132,14 @@ FILL = [
     "SELECT 'd' || n, '', 'd' || n, n, CASE WHEN n % 100 = 0 THEN n END FROM numbers",
     "INSERT INTO reminders (domain_id, account_id, kind, step, spell, due_at, attempts) {numbers} "
     "SELECT 'd' || n, 'a' || (n % {accounts}), '', '', '', n, 0 FROM numbers",
+    "INSERT INTO domain_labels (account_id, label, sender, domain_id) {numbers} "
+    "SELECT 'a' || (n % {accounts}), 'team:' || (n % 100), 'd' || n || '.example', 'd' || n FROM numbers",
+    "INSERT INTO domain_labels (account_id, label, sender, domain_id) {numbers} "
+    "SELECT 'a' || (n % {accounts}), 'tier:gold', 'd' || n || '.example', 'd' || n FROM numbers",
+    "INSERT INTO alert_channels (id, account_id, name, scheme, created_at, sealed) {numbers} "
+    "SELECT 'c' || n, 'a' || n, '', '', 0, {digest} FROM numbers WHERE n < {accounts}",
+    "INSERT INTO alerts (reminder_id, channel_id, account_id, due_at, attempts) {numbers} "
+    "SELECT n + 1, 'c' || (n % {accounts}), 'a' || (n % {accounts}), n, 0 FROM numbers",
     "INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail) {numbers} "
     "SELECT 'e' || n, 'd' || n, 'a' || (n % {accounts}), '', '', 0, '' FROM numbers",
     "INSERT INTO idempotency (account_id, key, digest, at) {numbers} "

@@ -42,6 +42,10 @@ PROMISES = (
         test="tests/faults/test_p05_reminders.py", size=6, soak=90, of="kill -9 of a worker that hands mail over",
     ),
     Promise(
+        name="P5-alerts", text="an alert goes to each channel at most once per step",
+        test="tests/operations/test_alerts.py",
+    ),
+    Promise(
         name="P6", text="an outage of our resolvers demotes nobody",
         test="tests/faults/test_p06_outages.py", size=1000, soak=10_000, of="verified domains, times 8 failures",
     ),
@@ -52,6 +56,10 @@ PROMISES = (
     Promise(
         name="P8", text="no false verification",
         test="tests/faults/test_p08_false_verification.py", size=100_000, soak=1_000_000, of="adversarial answers",
+    ),
+    Promise(
+        name="P8-cover", text="a name below a domain is signed for by its rule alone",
+        test="tests/core/test_subdomain_cover.py",
     ),
     Promise(
         name="P9", text="trouble in DNS does not reach the API",
@@ -65,6 +73,10 @@ PROMISES = (
     Promise(
         name="P12", text="accounts do not see each other",
         test="tests/faults/test_p12_isolation.py", size=10_000, soak=1_000_000, of="requests",
+    ),
+    Promise(
+        name="P12-keys", text="an API key bound to domains sees nothing else",
+        test="tests/web/test_bound_keys_isolation.py",
     ),
     Promise(name="P13", text="private keys stay inside", test="tests/acceptance/test_canary.py"),
     Promise(name="P14", text="webhooks reach no inside address", test="tests/adapters/test_webhooks_inside.py"),

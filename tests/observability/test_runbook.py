@@ -234,6 +234,8 @@ def bug(installation: Installation, serving: Serving, key: str, url: str) -> Non
         answer = client.get("/domains")
     assert answer.status_code == 500
     told.add(answer.text)
+    told_by = f'"tracking_id":"{answer.json()["trackingId"]}"'
+    until(lambda: installation.logs().count(told_by) == 2)  # its lines may come after the answer
     told.log(installation.logs(), "request.answered", "request.broken")
     broken = next(line for line in installation.logs().splitlines() if '"request.broken"' in line)
     assert json.loads(broken)["tracking_id"] == answer.json()["trackingId"]

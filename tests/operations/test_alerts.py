@@ -111,11 +111,12 @@ async def test_a_channel_that_fails_is_named_and_tried_some_times(
     assert attempts == 2 * MOST_ATTEMPTS
     listed = await alerts.list_channels(ours.deps, ours.account.id)
     assert [(each.failing_since, each.failure) for each in listed] == [(began, "it answered 503")] * 2
-    assert await ours.deps.store.failing_alert_channels() == 2
+    assert await alerts.list_failing(ours.deps, 10) == listed
+    assert await alerts.list_failing(ours.deps, 1) == listed[:1]
     services.status = 200
     tested = await alerts._send(ours.deps, await alerts.find_channel(ours.deps, ours.account.id, listed[0].id), "x")
     assert tested.said == "it answered 200"
-    assert await ours.deps.store.failing_alert_channels() == 1
+    assert [each.id for each in await alerts.list_failing(ours.deps, 10)] == [listed[1].id]
 
 
 async def test_what_is_over_is_not_told(ours: World, dns: WrittenDns, clock: Clock, services: AlertServices) -> None:

@@ -58,9 +58,9 @@ class SqlAlerts:
 
         return await self._engine.transact(work)
 
-    async def failing_alert_channels(self) -> int:
-        """Count the channels of all accounts that no alert gets through to."""
-        return int((await self._engine.read("failing_alert_channels"))[0]["failing"])
+    async def failing_alert_channels(self, limit: int) -> list[AlertChannel]:
+        """Return channels of all accounts that no alert gets through to, those that have failed longest first."""
+        return [_channel(row) for row in await self._engine.read("failing_alert_channels", limit=limit)]
 
     async def queue_alerts(self, reminder_id: str, account_id: str, due: datetime) -> None:
         """Make a reminder due to each channel of its account, once for ever."""

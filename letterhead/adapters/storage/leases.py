@@ -246,6 +246,7 @@ class SqlLeases:
             pooled_keys=row["pooled"],
             reminders=row["reminders"],
             deliveries=row["deliveries"],
+            alerts=row["alerts"],
             misdated=row["misdated"],
             intents_age=0.0 if row["owed_since"] is None else max(0.0, (rows.ms(now) - row["owed_since"]) / 1000),
         )

@@ -48,8 +48,8 @@ class AlertStore(Protocol):
         """Delete a channel with the alerts that are due to it; return false where there is none."""
         ...
 
-    async def failing_alert_channels(self) -> int:
-        """Count the channels of all accounts that no alert gets through to."""
+    async def failing_alert_channels(self, limit: int) -> list[AlertChannel]:
+        """Return channels of all accounts that no alert gets through to, those that have failed longest first."""
         ...
 
     async def queue_alerts(self, reminder_id: str, account_id: str, due: datetime) -> None:

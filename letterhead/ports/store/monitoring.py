@@ -35,6 +35,7 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     pooled_keys: int
     reminders: int
     deliveries: int = 0
+    alerts: int = 0
     misdated: int = 0
     intents_age: float = 0.0
 

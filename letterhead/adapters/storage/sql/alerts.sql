@@ -18,9 +18,10 @@ RETURNING id;
 -- Delete an alert channel, and the alerts that are due to it.
 DELETE FROM alert_channels WHERE id = :id AND account_id = :account_id RETURNING id;
 
--- name: failing_alert_channels()
--- Count the alert channels that no alert gets through to.
-SELECT count(*) AS failing FROM alert_channels WHERE failing_since IS NOT NULL;
+-- name: failing_alert_channels(limit)
+-- Return the alert channels of all accounts that no alert gets through to, those that have failed longest first.
+SELECT id, account_id, name, scheme, created_at, used_at, failing_since, failure
+FROM alert_channels WHERE failing_since IS NOT NULL ORDER BY failing_since, id LIMIT :limit;
 
 -- name: note_alert_channel(id, used_at, failure)
 -- Note whether an alert got through to a channel; `failing_since` stays the time of the first that did not.

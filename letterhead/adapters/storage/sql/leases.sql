@@ -226,6 +226,9 @@ SELECT count(*) AS due, min(next_check_at) AS oldest,
     ) AS reminders,
     (SELECT count(*) FROM deliveries
      WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS deliveries,
+    (SELECT count(*) FROM alerts
+     WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
+    ) AS alerts,
     (SELECT count(*) FROM domains /*sqlite INDEXED BY domains_queue */
      WHERE queue IN (0, 1, 2) AND next_check_at > :distant)
     + (SELECT count(*) FROM checkups WHERE heard_at > :future) AS misdated
