@@ -47,6 +47,12 @@ class ApplyLink(msgspec.Struct, frozen=True, kw_only=True):
     left: tuple[RecordId, ...] = ()
 
 
-def no_link(reason: ApplyLinkReason, detail: str, host: str | None = None, code: str | None = None) -> ApplyLink:
+def no_link(
+    reason: ApplyLinkReason,
+    detail: str,
+    host: str | None = None,
+    code: str | None = None,
+    finding: Finding | None = None,
+) -> ApplyLink:
     """Return the answer without a link."""
-    return ApplyLink(supported=False, reason=reason, detail=detail, host=host, code=code)
+    return ApplyLink(supported=False, reason=reason, detail=detail, host=host, code=code, finding=finding)
