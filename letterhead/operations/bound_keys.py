@@ -32,7 +32,7 @@ from letterhead.ports.store.domains import (
     NewClaim,
     SealedKeys,
 )
-from letterhead.ports.store.subdomain_covers import CoverClaims
+from letterhead.ports.store.subdomain_covers import CoverClaims, CoveringDomain
 
 # What concerns no domain of an account, or a domain that was found through this store.
 OPEN: Final = frozenset(
@@ -119,11 +119,21 @@ class BoundStore:
         return None if found is None else self._keep([found])[0]
 
     async def cover_claims(self, account_id: str, names: tuple[str, ...]) -> CoverClaims:
-        """Return the claims that decide on a covered name, the account's own as far as they are covered."""
+        """Return the claims that decide on a covered name; none where the account's own that decides is not covered.
+
+        Without that one, a covered claim above it would decide in its place, against what the account does.
+        """
         if not self._binding.covers(names[0]):
             return CoverClaims()
         found = await self._store.cover_claims(account_id, names)
-        return structs.replace(found, own=tuple(each for each in found.own if self._binding.covers(each[0].sender)))
+        deciding = max((domain.sender for domain, _ in found.own), key=len, default="")
+        return found if self._binding.covers(deciding) else CoverClaims()
+
+    async def covering_domains(self, account_id: str, after: str, limit: int) -> list[CoveringDomain]:
+        """Return the covered domains that cover names below; none for a key that is not bound to the names below."""
+        if not self._binding.covers_below:
+            return []
+        return await self._store.covering_domains_within(account_id, self._binding, after, limit)
 
     async def domain_by_id(self, domain_id: str) -> Domain | None:
         """Return a covered domain by its id."""

@@ -10,6 +10,7 @@ from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.operations import accounts
 from letterhead.operations.bound_keys import bind
 from letterhead.operations.relay import SmtpEnvelope, accept
+from letterhead.operations.subdomain_covers import decide_cover
 from tests.operations.world import OPERATOR
 from tests.relay.test_refusals import mail_from
 from tests.relay.world import ACME, MESSAGE, Relay, submit
@@ -75,3 +76,34 @@ async def test_a_key_signs_in_from_its_networks_alone(relay: Relay) -> None:
             await asyncio.to_thread(submit, relay.port, key, MESSAGE)
         said.add((refused.value.smtp_code, refused.value.smtp_error))
     assert len(said) == 1
+
+
+async def test_a_domain_above_signs_for_no_key_of_a_name_below(relay: Relay) -> None:
+    """The relay refuses what `GET /can-send` tells such a key: the domain above, or one between, is hidden from it."""
+    eu, news = f"eu.{ACME}", f"news.eu.{ACME}"
+    child = await make(relay, binding=DomainBinding(names=(eu,)))
+    both = await make(relay, binding=DomainBinding(names=(ACME, news)))
+    whole, nobodys = relay.world.key, "nobodys.test"
+    told = await can_send(relay, {"whole": whole, "child": child, "both": both}, (eu, news))
+    assert told == {"whole": ["covered"] * 2, "child": ["not-verified"] * 2, "both": ["not-verified", "covered"]}
+    for key, name, code in ((whole, eu, 250), (child, eu, 550), (both, news, 250), (both, eu, 550)):
+        assert (await send(relay, key, mail_from(f"x@{name}")))[0] == code, name
+    await relay.prove(eu)
+    told = await can_send(relay, {"whole": whole, "child": child, "both": both}, (eu, news))
+    assert told == {
+        "whole": ["own-domain", "covered"],
+        "child": ["own-domain", "not-verified"],
+        "both": ["not-verified"] * 2,
+    }
+    said = [(await send(relay, both, mail_from(f"x@{name}")))[1].decode() for name in (news, nobodys)]
+    assert said[0] == said[1].replace(nobodys, news)
+
+
+async def can_send(relay: Relay, keys: dict[str, str], names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Gives the reasons that keys are told for names."""
+    deps, found = relay.world.deps, {}
+    for who, key in keys.items():
+        caller = await accounts.caller_of(deps, key, "127.0.0.1")
+        held = bind(deps, caller)
+        found[who] = [(await decide_cover(held, caller.account_id, name)).decision.rule.code for name in names]
+    return found

@@ -1,10 +1,12 @@
 """Verified claims that decide who may send from a name below them, in SQL."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append_audit
-from letterhead.adapters.storage.engine import DatabaseSession, Engine, storable
+from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Engine, storable
+from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.core.domain.subdomain_cover import is_below, outermost
 from letterhead.ports.store.accounts import AuditRow
 from letterhead.ports.store.subdomain_covers import CoverClaims, CoveringDomain
@@ -43,20 +45,25 @@ class SqlSubdomainCovers:
 
     async def covering_domains(self, account_id: str, after: str, limit: int) -> list[CoveringDomain]:
         """Return a page of an account's verified domains that cover names below, with the names that are taken out."""
-        page = [
-            row["sender"]
-            for row in await self._engine.read("covering_domains", account_id=account_id, after=after, limit=limit)
-        ]
-        if not page:
+        page = await self._engine.read("covering_domains", account_id=account_id, after=after, limit=limit)
+        return await self._with_taken_out(account_id, page)
+
+    async def covering_domains_within(
+        self, account_id: str, binding: DomainBinding, after: str, limit: int
+    ) -> list[CoveringDomain]:
+        """Return a page as `covering_domains` does, of those at and below a binding's names."""
+        wanted: rows.Values = {"names": rows.json(binding.names), "after": after, "limit": limit}
+        page = await self._engine.read("covering_domains_within", account_id=account_id, **wanted)
+        return await self._with_taken_out(account_id, page)
+
+    async def _with_taken_out(self, account_id: str, page: Sequence[DatabaseRow]) -> list[CoveringDomain]:
+        taken: dict[str, list[str]] = {row["sender"]: [] for row in page}
+        if not taken:
             return []
-        found = await self._engine.read(
-            "taken_out", account_id=account_id, after=after, last=page[-1], limit=MOST_TAKEN + 1
-        )
-        taken: dict[str, list[str]] = {sender: [] for sender in page}
-        for row in found:
+        senders = rows.json(list(taken))
+        for row in await self._engine.read("taken_out", account_id=account_id, senders=senders, limit=MOST_TAKEN + 1):
             sender, cut = row["covering"], row["cut"]
-            if sender in taken:
-                taken[sender].append(cut if cut is not None and is_below(cut, sender) else row["sender"])
+            taken[sender].append(cut if cut is not None and is_below(cut, sender) else row["sender"])
         return [
             CoveringDomain(
                 sender=sender,

@@ -145,7 +145,7 @@ def signers_of(domains: Sequence[dict[str, Any]]) -> list[SigningDomain]:
 def list_covers(api: Api) -> list[dict[str, Any]]:
     """Return the domains that cover the names below them.
 
-    There are none where the server is too old to know of it, and for a key that is bound to domains.
+    There are none where the server is too old to know of it, or to tell it to a key that is bound to domains.
     """
     found: list[dict[str, Any]] = []
     query: dict[str, str | None] = {"limit": str(COVERS_PAGE)}

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.core.domain.domain import Domain
 from letterhead.ports.store.accounts import AuditRow
 
@@ -47,4 +48,10 @@ class SubdomainCoverStore(Protocol):
 
     async def covering_domains(self, account_id: str, after: str, limit: int) -> list[CoveringDomain]:
         """Return a page of an account's verified domains that cover names below, with the names that are taken out."""
+        ...
+
+    async def covering_domains_within(
+        self, account_id: str, binding: DomainBinding, after: str, limit: int
+    ) -> list[CoveringDomain]:
+        """Return a page as `covering_domains` does, of those at and below a binding's names."""
         ...

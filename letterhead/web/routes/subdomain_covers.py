@@ -63,7 +63,8 @@ async def _dmarc(context: RequestContext, name: str, signer: Domain) -> CoverDma
     async def make() -> CoverDmarc:
         return await subdomain_covers.read_cover_dmarc(context.deps, context.account_id, name, signer)
 
-    # By the version of the domain too: whether its MAIL FROM is verified is part of the result.
+    # By the version of the domain too: whether its MAIL FROM is verified is part of the result. Keys of the account
+    # share it: one that is bound to domains comes here with a name and a signer of its own alone.
     asked = f"can-send {name} {signer.id} {signer.version}"
     return (await context.state.on_demand.looks.once(context.account_id, asked, make, octets=lambda _: 0)).value
 
@@ -101,10 +102,10 @@ async def list_covers(context: RequestContext) -> Response:
 ENDPOINTS = (
     Endpoint(
         method="GET", path="/can-send", serve=can_send, access=Access.READ, topic=TOPIC, answer=CanSendOut,
-        query=CanSendQuery, faults=(Kind.PARAMETER_INVALID, *NAMES),
+        query=CanSendQuery, for_bound=True, faults=(Kind.PARAMETER_INVALID, *NAMES),
     ),
     Endpoint(
         method="GET", path="/covers", serve=list_covers, access=Access.READ, topic=TOPIC,
-        answer=list[CoveringDomainOut], query=CoversQuery, faults=(Kind.PARAMETER_INVALID,),
+        answer=list[CoveringDomainOut], query=CoversQuery, for_bound=True, faults=(Kind.PARAMETER_INVALID,),
     ),
 )  # fmt: skip

@@ -25,8 +25,20 @@ SELECT sender FROM domains
 WHERE account_id = :account_id AND held = 1 AND covers = 1 AND sender > :after
 ORDER BY sender LIMIT :limit;
 
--- name: taken_out(account_id, after, last, limit)
--- Return the verified claims of other accounts below an account's covering domains, up to a limit below each of these.
+-- name: covering_domains_within(account_id, names, after, limit)
+-- Return a page as `covering_domains` does of those that have one of these names or lie below one.
+SELECT d.sender FROM domains AS d
+WHERE d.account_id = :account_id AND d.held = 1 AND d.covers = 1 AND d.sender > :after AND EXISTS (
+    SELECT 1 FROM
+        /*sqlite (SELECT '.' || value AS ending FROM json_each(:names)) AS n
+    WHERE substr('.' || d.sender, -length(n.ending)) = n.ending */
+        /*postgresql (SELECT '.' || json_array_elements_text(CAST(:names AS JSON)) AS ending) AS n
+    WHERE right('.' || d.sender, length(n.ending)) = n.ending */
+)
+ORDER BY d.sender LIMIT :limit;
+
+-- name: taken_out(account_id, senders, limit)
+-- Return the verified claims of other accounts below some domains of an account, up to a limit below each of these.
 -- `path` is the name from the right, so the names below one name are a range.
 SELECT t.covering, t.sender, t.cut FROM (
     SELECT d.sender AS covering, o.sender, o.cut, row_number() OVER (PARTITION BY d.id ORDER BY o.path) AS place
@@ -34,7 +46,9 @@ SELECT t.covering, t.sender, t.cut FROM (
         ON o.held = 1 AND o.account_id <> d.account_id AND o.path > d.path
         AND o.path < /*sqlite CAST(substr(d.path, 1, length(d.path) - 1) || '/' AS BLOB) */
             /*postgresql (substring(d.path FROM 1 FOR length(d.path) - 1) || CAST('/' AS BYTEA)) */
-    WHERE d.account_id = :account_id AND d.held = 1 AND d.covers = 1 AND d.sender > :after AND d.sender <= :last
+    WHERE d.account_id = :account_id AND d.sender
+        /*sqlite IN (SELECT value FROM json_each(:senders)) */
+        /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:senders AS JSON)))) */
 ) AS t
 WHERE t.place <= :limit
 ORDER BY t.covering, t.sender;
