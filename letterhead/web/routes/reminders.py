@@ -42,9 +42,14 @@ async def show_address(context: RequestContext) -> Response:
 
 
 async def confirm_address(context: RequestContext) -> Response:
-    """Makes the address that the link confirms count; the body is not looked at."""
+    """Makes the address that the link confirms count; the body is not looked at.
+
+    A contact is written to in the language of the page: the one in its address, or that the browser asks for.
+    """
     actor = replace(context.actor, name="address link")
-    asked = await confirmed_addresses.confirm_address(context.deps, context.part("token"), actor)
+    asked = await confirmed_addresses.confirm_address(
+        context.deps, context.part("token"), languages.page_language(context).code, actor
+    )
     return _address_page(context, asked, is_done=True)
 
 
