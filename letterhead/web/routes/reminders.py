@@ -69,18 +69,18 @@ def _page(context: RequestContext, about: str, *, is_done: bool, **places: str) 
 ENDPOINTS = (
     Endpoint(
         method="GET", path="/reminders/opt-out/{token}", serve=show_opt_out, access=Access.OPEN, topic="Reminders",
-        media_type="text/html", faults=(Kind.NOT_FOUND,),
+        media_type="text/html", is_page=True, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="POST", path="/reminders/opt-out/{token}", serve=opt_out, access=Access.OPEN, topic="Reminders",
-        media_type="text/html", faults=(Kind.NOT_FOUND,),
+        media_type="text/html", is_page=True, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="GET", path="/account/address/{token}", serve=show_address, access=Access.OPEN, topic="Your account",
-        media_type="text/html", faults=(Kind.NOT_FOUND,),
+        media_type="text/html", is_page=True, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="POST", path="/account/address/{token}", serve=confirm_address, access=Access.OPEN,
-        topic="Your account", media_type="text/html", faults=(Kind.NOT_FOUND,),
+        topic="Your account", media_type="text/html", is_page=True, faults=(Kind.NOT_FOUND,),
     ),
 )  # fmt: skip
