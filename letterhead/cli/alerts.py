@@ -5,7 +5,7 @@ import sys
 
 from cyclopts import App
 
-from letterhead.cli.client import Api, account_key, decode_json, path_of
+from letterhead.cli.client import Api, account_key, decode_json, path_of, refuse_clear_text
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
@@ -30,6 +30,7 @@ def add(name: str, /, *, as_json: AsJson = False) -> Exit:
     name
         Where the alerts arrive, in words of your own.
     """
+    refuse_clear_text("The channel's address", "nothing was sent")
     typed = getpass.getpass("Address of the channel: ") if sys.stdin.isatty() else sys.stdin.readline()
     url = typed.strip()
     if not url:

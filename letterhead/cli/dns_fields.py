@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from letterhead.cli.client import Api, decode_json, path_of
+from letterhead.cli.client import Api, decode_json, path_of, refuse_clear_text
 from letterhead.cli.tables import visible
 from letterhead.errors import Fault, Kind
 
@@ -42,8 +42,10 @@ def read_access(api: Api, host: str, file: Path | None, kept: str) -> dict[str, 
 def read_credential(api: Api, host: str, file: Path | None) -> dict[str, str]:
     """Return the fields of a credential: from a file, from variables, or asked for; never an argument that `ps` shows.
 
-    Fault `config-invalid` for an unknown host, a file that can't be read, or a field that nobody gives.
+    Fault `config-invalid` for an unknown host, a file that can't be read, a field that nobody gives, or a server to
+    which all that would go in clear.
     """
+    refuse_clear_text("The credential", "nothing was sent")
     listed: list[dict[str, Any]] = decode_json(api.call("GET", path_of("dns-hosts")))["dnsHosts"]
     known = next((each for each in listed if each["id"] == host), None)
     if known is None:

@@ -112,7 +112,7 @@ async def find_apply_link(
     if isinstance(settings, ApplyLink):
         return settings
     if collision is not None:
-        return no_link(collision.reason, collision.detail, settings.name, collision.code)
+        return no_link(collision.reason, collision.detail, settings.name, collision.code, collision.finding)
     state = state or base64.urlsafe_b64encode(deps.random_octets(STATE_OCTETS)).decode().rstrip("=")
     request = ApplyRequest(sender=domain.sender, zone=zone.zone, records=choice.applied, redirect=redirect, state=state)
     query = apply_query(request)

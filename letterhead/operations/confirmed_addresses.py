@@ -96,17 +96,23 @@ async def may_ask_contact(deps: AddressNeeds, account_id: str, text: str, presen
 async def send_contact_link(deps: AddressNeeds, domain: Domain, contact: Contact, actor: Actor) -> None:
     """Mail the link that confirms a domain's contact, which is stored. Faults: `conflict`, `provider-failed`."""
     account = await find_account(deps, domain.account_id)
-    change = AddressChange(account_id=account.id, email=contact.email, until=_tomorrow(deps), domain_id=domain.id)
     email = contact_email(
         to=contact.email,
         name=_message_name(deps),
         brand=deps.policy.brand_name,
         account=account.name,
         sender=domain.sender,
-        urls=(_url(deps, change, _contact_state(contact)), contact_opt_out_url(deps, domain.id, contact.email)),
+        urls=contact_urls(deps, domain, contact),
     )
     # The address stays out of the audit, which outlives the contact.
     await _send(deps, find_mailer(deps), email, actor, ("contact.ask", domain.sender))
+
+
+def contact_urls(deps: AddressNeeds, domain: Domain, contact: Contact) -> tuple[str, str]:
+    """Return the links by which a domain's contact confirms the address within a day, and refuses all mail."""
+    account_id, until = domain.account_id, _tomorrow(deps)
+    change = AddressChange(account_id=account_id, email=contact.email, until=until, domain_id=domain.id)
+    return _url(deps, change, _contact_state(contact)), contact_opt_out_url(deps, domain.id, contact.email)
 
 
 def _tomorrow(deps: AddressNeeds) -> int:

@@ -71,7 +71,7 @@ async def find_opt_out(deps: OptOutNeeds, token: str) -> OptOut:
     raise Fault(
         Kind.NOT_FOUND,
         "This link to end reminders is not whole, or what it is for is gone.",
-        "Take the whole link from the newest message, or set it with PATCH /account.",
+        "Take the whole link from the newest message.",
     )
 
 

@@ -31,10 +31,10 @@ from letterhead.web.endpoint import Endpoint
 from letterhead.web.list_cache import ListCache
 from letterhead.web.middleware import RequestLogMiddleware, TracingMiddleware, request_log
 from letterhead.web.pages import PAGES
-from letterhead.web.pages.renderer import PageRenderer
+from letterhead.web.pages.renderer import MailedPageRenderer, PageRenderer
 from letterhead.web.proxy_signs import ProxySigns
 from letterhead.web.rate_limits import OpenIdRates, RequestRates, TokenBuckets
-from letterhead.web.routes import ENDPOINTS
+from letterhead.web.routes import ENDPOINTS, reminders
 from letterhead.web.templating.environment import Templates
 
 ZONES_AT_ONCE, ZONES_EACH = 8, 3  # zones at DNS hosts that are read or written at the same time; of each account
@@ -48,12 +48,13 @@ PROOFS_AT_ONCE = 5  # of one domain, after a rest; then one in 5 s
 def create_app(deps: Deps, settings: WebSettings) -> Router:
     """Create the ASGI application."""
     state = _new_state(deps, settings)
-    api, pages = JsonRenderer(), PageRenderer(state.templates)
+    api, pages, mailed = JsonRenderer(), PageRenderer(state.templates), MailedPageRenderer(state.templates)
     unserved = Unserved(state, api, pages)
     # People type a final slash: pages accept it; the API answers 404.
     slashed = tuple(replace(page, path=f"{page.path}/") for page in PAGES if page.path != "/")
     resources: list[Resource] = []
-    for table, renderer in ((ENDPOINTS, api), ((*PAGES, *slashed), pages)):
+    of_programs = tuple(each for each in ENDPOINTS if each not in reminders.ENDPOINTS)
+    for table, renderer in ((of_programs, api), (reminders.ENDPOINTS, mailed), ((*PAGES, *slashed), pages)):
         by_path: dict[str, list[Endpoint]] = {}
         for endpoint in table:
             by_path.setdefault(endpoint.path, []).append(endpoint)

@@ -5,6 +5,7 @@ the store as operations would have left it.
 """
 
 import asyncio
+import dataclasses
 import socket
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -26,12 +27,23 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.members import MemberRole
 from letterhead.core.dns.records import Mx, Txt
 from letterhead.core.domain.domain import Domain, Event, EventKind, OldKey, RecordChange
+from letterhead.core.domain.profile import Contact
 from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.languages.language import LanguageReader
 from letterhead.core.plan.plan import Verdict
 from letterhead.core.schedule.check_lag import SLOT
 from letterhead.core.secret import Secret
 from letterhead.core.zone.caching import NEGATIVE
-from letterhead.operations import accounts, checks, dns_plans, domain_connect_keys, members, rotations
+from letterhead.operations import (
+    accounts,
+    checks,
+    confirmed_addresses,
+    dns_plans,
+    domain_connect_keys,
+    members,
+    rotations,
+)
+from letterhead.operations.audit import audit_row
 from letterhead.operations.domains import plan_of
 from letterhead.operations.hosted_zones import GivenAccess, new_credential
 from letterhead.operations.key_pool import new_pooled_key
@@ -108,8 +120,23 @@ class Gallery:
         """Makes a set-up link."""
         return self.do(make_link(self.world.deps, self.world.account.id, sender, days, OPERATOR)).url
 
-    def connected(self, sender: str) -> str:
-        """Gives another account a domain whose DNS host can add the records, and makes a link to its set-up page."""
+    def contact(self, sender: str, email: str) -> tuple[str, str]:
+        """Names a contact for a domain, and gives the links by which it is confirmed, and refused."""
+
+        async def name() -> tuple[str, str]:
+            deps, domain = self.world.deps, await self.world.domain(sender)
+            contact = Contact(email=email, asked_at=deps.now().replace(microsecond=0))
+            row = audit_row(deps, OPERATOR, "domain.change", sender)
+            await deps.store.change_profile(domain, lambda profile: replace(profile, contact=contact), row)
+            return confirmed_addresses.contact_urls(deps, domain, contact)
+
+        return self.do(name())
+
+    def connected(self, sender: str, *besides: str) -> str:
+        """Gives another account a domain whose DNS host can add the records, and makes a link to its set-up page.
+
+        Its zone has `besides` what says so and nothing else.
+        """
 
         async def make() -> str:
             fresh = await self.world.other(sender)
@@ -118,7 +145,7 @@ class Gallery:
             texts = (f'{keys[0].host}. 60 TXT "{text}"' for text in keys[0].texts)
             self.zones.texts[PROVIDER] = "\n".join([f"$ORIGIN {PROVIDER}.", *APEX, *texts, ""])
             named = f'_domainconnect.{sender}. 60 TXT "{self.host.url.partition("://")[2]}"'
-            self.zones.publish("missing", plan_of(deps, domain), named)
+            self.zones.publish("missing", plan_of(deps, domain), "\n".join([named, *besides]))
             self.host.zones.add(sender)
             await checks.check(deps, domain)
             return (await make_link(deps, fresh.account.id, sender, 14, OPERATOR)).url
@@ -188,7 +215,13 @@ class Gallery:
     def cached(self, sender: str) -> None:
         """Has some resolver remember that the domain's key was missing, though its servers have it."""
         record = self.do(self.world.dkim(sender))
-        words = {"zone": sender, "host": record.host, "servers": "9.9.9.9", "when": "in 8 minutes", "name": record.host}
+        words = {
+            "zone": sender,
+            "host": record.host,
+            "servers": "9.9.9.9",
+            "when": "within 8 minutes",
+            "name": record.host,
+        }
         said = Finding(
             code=NEGATIVE.code, severity=NEGATIVE.severity, record=record.id, host=record.host, title=NEGATIVE.title,
             detail=NEGATIVE.detail.format(**words), fix=NEGATIVE.fix.format(**words),
@@ -231,14 +264,16 @@ class Gallery:
 
 
 @contextmanager
-def hung(folder: Path, *, working: bool = False, **web: Any) -> Iterator[Gallery]:
+def hung(
+    folder: Path, *, working: bool = False, languages: LanguageReader | None = None, **web: Any
+) -> Iterator[Gallery]:
     """Runs the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     application = Application()
     threading.Thread(target=application.serve_forever, daemon=True).start()
-    room = _running(folder, loop, application, web, working=working)
+    room = _running(folder, loop, application, web, working=working, languages=languages)
     try:
         gallery = asyncio.run_coroutine_threadsafe(room.__aenter__(), loop).result(120)
         try:
@@ -266,7 +301,13 @@ def _hosted_zones() -> MemoryHost:
 
 @asynccontextmanager
 async def _running(
-    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, Any], *, working: bool
+    folder: Path,
+    loop: asyncio.AbstractEventLoop,
+    application: Application,
+    web: dict[str, Any],
+    *,
+    working: bool,
+    languages: LanguageReader | None,
 ) -> AsyncIterator[Gallery]:
     clock, zones = DemoClock(), Zones()
     moods = {each.sender: SimulatedBehaviour(each.behaviour) for each in DOMAINS}
@@ -285,7 +326,9 @@ async def _running(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
             )  # fmt: skip
-            async with served(create_app(world.deps, settings), listener), _worked(world, working=working):
+            # Otherwise the very same: what a test gives the world's, the service has.
+            deps = dataclasses.replace(world.deps, languages=languages) if languages else world.deps
+            async with served(create_app(deps, settings), listener), _worked(world, working=working):
                 yield Gallery(world, provider, url, loop, application, zones, host)
 
 

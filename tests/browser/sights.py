@@ -101,6 +101,17 @@ def _setups(page: Page, hall: Gallery) -> Iterator[str | Sight]:
 def _outside(page: Page, hall: Gallery) -> Iterator[str]:
     page.goto(f"{hall.url}/setup/AAAAAAAAAAAAAAAAAAAAAA")
     yield "404: no link"
+    confirm, refuse = hall.contact("mirror.example", "dns@a-rather-long-label-that-does-not-end-soon.example")
+    for language in ("en", *LANGUAGES):
+        page.goto(f"{confirm}?lang={language}")
+        yield f"contact: confirm, in {language}"
+        page.goto(f"{refuse}?lang={language}")
+        page.locator(".languages summary").click()
+        yield f"contact: refuse, in {language}"
+    press(page.locator("main button"))
+    yield "contact: refused"
+    page.goto(f"{confirm}x?lang=de")
+    yield "404: no address to confirm"
     page.goto(f"{hall.url}/invitation/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
     yield "404: no invitation"
     page.goto(hall.invited("somebody@a-rather-long-label-that-does-not-end-soon.example", MemberRole.EDITOR))

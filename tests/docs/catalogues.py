@@ -31,8 +31,8 @@ ROOT = Path(__file__).parents[2]
 CODES = [code.value for code in NAMES if code.value != DEFAULT]
 # The parts of en.toml that a page for customers shows; every other text is for people of the operator.
 PAGES = re.compile(
-    r"setup\..*|record\..*|severity\..*|copy\.(?!key$|secret$).*|nav\.skip|done\.mail_sent|fault\..*"
-    r"|refusal\.(no_form|unreadable_form|foreign_form|unavailable|too_often)(_fix)?|refusal\.wait"
+    r"setup\..*|record\..*|severity\..*|copy\.(?!key$|secret$).*|nav\.skip|done\.mail_sent|fault\..*|mailed\..*"
+    r"|refusal\.(no_form|unreadable_form|foreign_form|unavailable|too_often|lost)(_fix)?|refusal\.wait"
 )
 # Where the core writes a text in the language that it is given: language.text(…) and language.count(…).
 CALLS = {"text": None, "say": None, "count": (1, 2)}

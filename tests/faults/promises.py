@@ -119,7 +119,12 @@ PROMISES = (
         name="P22-work", text="an account that asks for much stops no other",
         test="tests/faults/test_p22_work.py", size=60, soak=800, of="names, deletions and reminders of the abuser",
     ),
+    Promise(
+        name="P23", text="no text from outside holds the event loop", test="tests/core/test_pumped_texts.py",
+    ),
     Promise(name="P24", text="the database may fail over", test="tests/faults/test_p24_failover.py"),
+    Promise(name="P25", text="no advice breaks what works", test="tests/cases/test_fixes.py"),
+    Promise(name="P26", text="health says what is", test="tests/observability/test_runbook.py"),
 )  # fmt: skip
 
 

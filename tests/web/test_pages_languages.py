@@ -19,6 +19,7 @@ acme.dev. 3600 IN NS helium.ns.hetzner.de.
 _dmarc.acme.dev. 3600 IN TXT "v=DMARC1 p=none"
 """
 GERMAN = {"Accept-Language": "de-CH,de;q=0.9,en;q=0.8"}
+FOR_CONTACTS = ("/account/address/", "/reminders/opt-out/")
 LINKS = "/domains/acme.dev/setup-links"
 
 
@@ -129,6 +130,31 @@ async def test_a_link_that_has_ended_says_so_in_the_language(sending: Installati
     assert gone.status_code == 404
     assert "Unter dieser Adresse gibt es keine Einrichtungsseite." in gone.text
     assert '<html lang="de">' in gone.text
+
+
+async def test_what_a_mail_to_the_contact_leads_to_is_in_the_language(sending: Installation, ledger: Ledger) -> None:
+    """The pages that confirm the address and end the mails, and what they did: by the browser's wish, or the switch."""
+    async with sending.client(sending.keys["acme"]) as acme, sending.client() as nobody:
+        assert (await acme.patch("/domains/acme.dev", json={"contact": "dns@customer.example"})).status_code == 200
+        paths = [urlsplit(each).path for each in re.findall(r"https?://\S+", body(ledger))]
+        confirm, refuse = (next(each for each in paths if each.startswith(begin)) for begin in FOR_CONTACTS)
+        english, german = await nobody.get(confirm), await nobody.get(confirm, headers=GERMAN)
+        assert "Confirm this address" in english.text
+        assert '<html lang="de">' in german.text and "Diese Adresse bestätigen" in german.text
+        assert 'href="?lang=ja"' in german.text
+        assert german.headers["Content-Language"] == "de"
+        assert "frame-ancestors 'none'" in german.headers["Content-Security-Policy"]
+        assert "このアドレスを確認する" in (await nobody.get(f"{confirm}?lang=ja", headers=GERMAN)).text
+        done = await nobody.post(f"{confirm}?lang=ja", headers=GERMAN)
+        assert "確認しました" in done.text and 'class="languages"' not in done.text
+        assert "Keine Nachrichten mehr zu dieser Domain" in (await nobody.get(refuse, headers=GERMAN)).text
+        ended = await nobody.post(refuse, data={"List-Unsubscribe": "One-Click"}, headers=GERMAN)
+        assert "Ihnen werden keine Nachrichten mehr zu dieser Domain gesendet." in ended.text
+        for gone in (confirm, f"{refuse}x"):
+            fault = await nobody.get(gone, headers=GERMAN)
+            assert (fault.status_code, fault.headers["Content-Language"]) == (404, "de")
+            assert "Nehmen Sie den ganzen Link aus der neuesten Nachricht" in fault.text
+        assert "set-cookie" not in done.headers
 
 
 async def test_the_api_and_the_dashboard_stay_english(sending: Installation) -> None:

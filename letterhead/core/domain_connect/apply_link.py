@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.plan.plan import RecordId
 
 USUAL_SIZE: Final = 750  # pixels of the host's window, where its settings name none
@@ -29,7 +30,7 @@ class ApplyLink(msgspec.Struct, frozen=True, kw_only=True):
 
     `host` is the DNS host's name for people, `width` and `height` the size of the window that it wants, in pixels.
     `records` are those that the link sets; `left` are those that are missing and have to be typed nevertheless.
-    `code` is the finding that forbids a link.
+    `code` is the finding that forbids a link, and `finding` is it, where the detail is in its words.
     """
 
     supported: bool
@@ -41,10 +42,17 @@ class ApplyLink(msgspec.Struct, frozen=True, kw_only=True):
     reason: ApplyLinkReason | None = None
     detail: str | None = None
     code: str | None = None
+    finding: Finding | None = None
     records: tuple[RecordId, ...] = ()
     left: tuple[RecordId, ...] = ()
 
 
-def no_link(reason: ApplyLinkReason, detail: str, host: str | None = None, code: str | None = None) -> ApplyLink:
+def no_link(
+    reason: ApplyLinkReason,
+    detail: str,
+    host: str | None = None,
+    code: str | None = None,
+    finding: Finding | None = None,
+) -> ApplyLink:
     """Return the answer without a link."""
-    return ApplyLink(supported=False, reason=reason, detail=detail, host=host, code=code)
+    return ApplyLink(supported=False, reason=reason, detail=detail, host=host, code=code, finding=finding)

@@ -44,12 +44,16 @@ SPOILT: Final = frozenset(
 
 
 class Collision(msgspec.Struct, frozen=True, kw_only=True):
-    """Why one record may not be set: what was found, what to do, and the code of the finding, if there is one."""
+    """Why one record may not be set: what was found and what to do, with the code of what it is called.
+
+    `finding` is the one in whose words the detail is.
+    """
 
     id: RecordId
     reason: ApplyLinkReason
     detail: str
     code: str | None = None
+    finding: Finding | None = None
 
 
 class ExaminedZone(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +164,11 @@ def _new_collision(record: PlannedRecord, findings: Sequence[Finding], otherwise
         detail = f"{otherwise} Look whether something still needs it; remove it, or add the records by hand."
         return Collision(id=record.id, reason=ApplyLinkReason.RECORDS_COLLIDE, detail=detail)
     return Collision(
-        id=record.id, reason=ApplyLinkReason.RECORDS_COLLIDE, detail=f"{first.detail} {first.fix}", code=first.code
+        id=record.id,
+        reason=ApplyLinkReason.RECORDS_COLLIDE,
+        detail=f"{first.detail} {first.fix}",
+        code=first.code,
+        finding=first,
     )
 
 

@@ -142,6 +142,31 @@ _OTHERS: Final = (
     "it is not delegated",
     "{target} (by way of {names})",
 )
+# Why a server gave no answer.
+_NETWORK: Final = (
+    "no answer in {seconds} s",
+    "answers without authority",
+    "answers for {name} instead",
+    "does not recurse for us",
+    "passed on a referral",
+    "sent nothing that answers the question",
+    "the resolvers do not answer",
+    "no nameservers are known for {name}",
+    "none of the nameservers has an address that we can ask",
+    "the servers send us from one to the next",
+)
+# Why no button leads to the DNS host: records are in the way.
+_WAY = "Look whether something still needs it; remove it, or add the records by hand."
+_COLLISIONS: Final = (
+    "{sender} has no record of its own: *.{above} answers for it, and would no longer. Add to {sender} what *.{above} "
+    "answers for it, such as addresses, MX and SPF.",
+    f"{{host}} has a CNAME to {{target}} already, which would be deleted. {_WAY}",
+    f"{{host}} has a record of type {{type}} already, which would be deleted. {_WAY}",
+    f"{{host}} has another {{type}} already, which would be lost. {_WAY}",
+    f"The SPF record at {{host}} has a fault that merging leaves. {_WAY}",
+    "The SPF record at {host} would cost more than {number} lookups (RFC 7208 4.6.4). Remove terms from it that nobody "
+    "needs, or choose another MAIL FROM name.",
+)
 # What a page for customers answers where something is refused.
 _REFUSALS: Final = (
     "There is no set-up page at this address.",
@@ -157,5 +182,13 @@ _REFUSALS: Final = (
     "Too many messages of this kind were sent in the last day.",
     "The message to {address} was not sent.",
     "Copy the text instead, or try again later.",
+    "This link to confirm an address is not whole, was used already, or is over a day old.",
+    "Take the whole link from the newest message, or ask for the change again.",
+    "This link to end reminders is not whole, or what it is for is gone.",
+    "Take the whole link from the newest message.",
+    "This installation sends no mail: no mail server is set.",
+    "Pass a link on yourself, and ask the operator to change an address; the operator can set LETTERHEAD_SMTP_URL.",
+    "The body is larger than {number} KB.",
+    "Send at most {number} KB.",
 )
-TEMPLATES: Final = (*_WHERE, *_WHEN, *_KEYS, *_DMARC, *_SPF, *_OTHERS, *_REFUSALS)
+TEMPLATES: Final = (*_WHERE, *_WHEN, *_KEYS, *_DMARC, *_SPF, *_OTHERS, *_NETWORK, *_COLLISIONS, *_REFUSALS)

@@ -186,8 +186,9 @@ def _match_dissent(rule_input: RuleInput, result: RecordResult) -> Match:
     for reply in replies:
         found = reply.answer.rrset.rdatas if isinstance(reply.answer, Found) else ()
         server, value = reply.perspective.server, readable(" | ".join(display_texts(found)))
-        said = "{server} has {value}" if found else "{server} has none"
-        says[server] = rule_input.language.text(said, server=server, value=value)
+        say = rule_input.language.text
+        has = say("{server} has {value}", server=server, value=value)
+        says[server] = has if found else say("{server} has none", server=server)
     return Match(places={"says": "; ".join(says[server] for server in result.dissenting)})
 
 

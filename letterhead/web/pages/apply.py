@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from letterhead.core.check.translated import translate_findings
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain_connect.apply_link import ApplyLink, ApplyLinkReason, no_link
+from letterhead.core.languages.language import Language
 from letterhead.errors import Fault
 from letterhead.operations import apply_links, apply_returns
 from letterhead.operations.apply_returns import ApplyReturn
+from letterhead.operations.domains import DomainView
 from letterhead.operations.setup_links import PATH
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -25,6 +28,7 @@ _SAID = {
     ApplyLinkReason.HOST_UNREACHABLE: "silent",
     ApplyLinkReason.DNS_UNANSWERED: "silent",
 }
+COLLIDES = _SAID[ApplyLinkReason.RECORDS_COLLIDE]
 LEFT = "left"  # what is missing has no place in the template
 NOT_LED = frozenset({*_SAID.values(), LEFT, "unsupported"})
 SENTENCES = frozenset({*ApplyReturn, *NOT_LED})  # each with a text `setup.applied_…`
@@ -59,19 +63,30 @@ async def find_apply_link(context: RequestContext, domain: Domain, *, fresh: boo
         return no_link(ApplyLinkReason.HOST_UNREACHABLE, fault.detail)
 
 
-async def show_way(context: RequestContext, domain: Domain) -> WayToHost:
-    """Return what the set-up page shows of the way to the DNS host."""
+async def show_way(context: RequestContext, view: DomainView, language: Language) -> WayToHost:
+    """Return what the set-up page shows of the way to the DNS host; the view's findings are in the language."""
     returned = context.parameter(RETURNED)
     is_refused = returned in NOT_LED  # by a look at DNS a moment ago: the last check may not know why
-    link = await find_apply_link(context, domain, fresh=is_refused)
+    link = await find_apply_link(context, view.domain, fresh=is_refused)
     is_added = returned == ApplyReturn.ADDED  # what was just added is watched for, and not asked for again
     return WayToHost(
         link=link if link is not None and link.supported and not is_added else None,
         host=link.host if link is not None else None,
         returned=returned if returned in SENTENCES else "",
         asks=link is None and not is_added and not is_refused,
-        detail=link.detail if link is not None and returned == _SAID[ApplyLinkReason.RECORDS_COLLIDE] else None,
+        detail=_what_collides(link, view, language) if link is not None and returned == COLLIDES else None,
     )
+
+
+def _what_collides(link: ApplyLink, view: DomainView, language: Language) -> str | None:
+    """Return what is in the way of a link, and what to do first; None where nothing is, or not any more."""
+    if link.reason is not ApplyLinkReason.RECORDS_COLLIDE or link.detail is None:
+        return None
+    if link.finding is None:
+        return language.phrase(link.detail)
+    found_again = view.last_check.findings if view.last_check else ()
+    (finding,) = translate_findings((link.finding,), found_again, language)
+    return f"{finding.detail} {finding.fix}"
 
 
 async def lead_to_host(context: RequestContext) -> Response:

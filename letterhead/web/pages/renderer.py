@@ -11,7 +11,7 @@ from letterhead.web import errors, request_body
 from letterhead.web.auth import client_address
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access
-from letterhead.web.pages.languages import page_language
+from letterhead.web.pages.languages import page_language, switch
 from letterhead.web.pages.responses import (
     FORM,
     SESSION,
@@ -106,6 +106,8 @@ class PageRenderer:
             fault = page_fault(context, fault.kind, "unavailable", errors.public_fault(fault).retry_after)
         if fault.kind is Kind.NOT_FOUND and context.log.route == "none":
             fault = page_fault(context, fault.kind, "lost", path=request.scope["path"][:200])
+        if fault.kind is Kind.METHOD_NOT_ALLOWED:
+            fault = page_fault(context, fault.kind, "no_form")
         fix = fault.fix
         if fault.retry_after is not None and fault.kind is Kind.TOO_MANY_REQUESTS:
             fix = page_texts(context)("refusal.wait", number=fault.retry_after)
@@ -116,8 +118,28 @@ class PageRenderer:
             for each in (fault.detail, fix or "")
         )
         response = page_response(
-            context, "fault.html", status, status=status, detail=detail, fix=fix, tracking_id=tracking_id
+            context,
+            "fault.html",
+            status,
+            status=status,
+            detail=detail,
+            fix=fix,
+            tracking_id=tracking_id,
+            languages=switch(context),
         )
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
         return response
+
+
+class MailedPageRenderer(PageRenderer):
+    """The renderer of pages that mails lead to: nobody signs in there, and a mail program may press the button itself.
+
+    It sends no form of a page (RFC 8058); the link's token is the secret.
+    """
+
+    async def identify(self, context: RequestContext, access: Access) -> None:
+        """Take nobody's session."""
+
+    async def prepare(self, context: RequestContext, method: str) -> None:
+        """Read no body."""

@@ -31,10 +31,11 @@ def page_response(context: RequestContext, template: str, code: int = 200, /, **
         path=context.request.scope["path"],
         csrf=sessions.form_token(context.deps, context.form_seed) if context.form_seed else "",
         done=context.parameter("done"),
+        for_customers=languages.is_for_customers(context),
         **values,
     )
     # A link that has ended says so in the frame that it was shown in, too.
-    framed = languages.is_for_customers(context)
+    framed = languages.is_setup_page(context)
     headers = {"Content-Security-Policy": templates.framed_policy if framed else templates.policy}
     response = Response(html.encode("utf-8", "replace"), code, headers, HTML)
     languages.add_headers(context, response)

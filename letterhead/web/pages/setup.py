@@ -59,7 +59,7 @@ async def show_setup(context: RequestContext) -> Response:
     settings, sender, t = context.state.settings, view.domain.sender, page_texts(context)
     no_worker = await context.state.health.is_worker_missing()
     action, host = next_action(records), records.dns_host
-    to_host = await apply.show_way(context, view.domain)
+    to_host = await apply.show_way(context, view, language)
     link_path = f"{setup_links.PATH}{context.part('token')}"
     url = setup_links.address_in(f"{settings.public_url}{link_path}", languages.named_language(context))
     subject = quote(t("setup.mail_subject", domain=sender))

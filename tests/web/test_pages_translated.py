@@ -1,0 +1,140 @@
+"""No English is left on a page for customers: in a language whose every text is marked, all else is data."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import httpx2
+import pytest
+
+from letterhead.core.languages.formats import ENGLISH_FORMATS
+from letterhead.core.languages.language import BETWEEN, ENGLISH, Language
+from letterhead.core.languages.negotiation import NAMES
+from letterhead.core.plan import dns_hosts
+from letterhead.web.pages.apply import SENTENCES
+from tests.browser.gallery import Gallery, hung, names
+from tests.docs import catalogues
+
+BEGIN, END = "\u27e6", "\u27e7"
+READ = ("alt", "aria-label", "placeholder", "title", "data-announce", "data-copied", "data-uncopied", "data-copy")
+# Data that is no text of ours: names, addresses, values of records, and what the pages of a DNS host say.
+DATA = re.compile(
+    r"https?://\S+|“[^”\u27e6\u27e7]*”|\bip4:|mailto:\S+|\S+@\S+|\bv=(?:DKIM1|spf1|DMARC1)[^\u27e6]*|(?:[\w*-]+\.)+[\w-]+\.?|\b_\w+|/\S+"
+    r"|\b(?:TXT|CNAME|MX|NS|SPF|DKIM|DMARC|UTC|Letterhead|SERVFAIL|lh\w*|Virtucon Domains)\b"
+)
+VALUES = re.compile(r"[A-Za-z0-9+/=]{40,}")
+
+
+def marked(text: str) -> str:
+    """Marks what a template says itself, and not what will stand at its places."""
+    pieces = re.split(r"(\{\w+\})", text)
+    return "".join(
+        f"{BEGIN}{each}{END}" if re.search("[A-Za-z]{2}", each) and not each.startswith("{") else each
+        for each in pieces
+    )
+
+
+def marked_language() -> Language:
+    """Makes the language."""
+    messages = {}
+    for text, context in catalogues.messages():
+        forms = (text,) if isinstance(text, str) else text
+        messages[f"{context}{BETWEEN}{forms[0]}" if context else forms[0]] = tuple(map(marked, forms))
+    months = tuple(map(marked, ENGLISH_FORMATS.months))
+    lists = {"pair": f"{{0}}{BEGIN} and {END}{{1}}", "end": f"{{0}}{BEGIN} and {END}{{1}}"}
+    fields = {name: getattr(ENGLISH_FORMATS, name) for name in ENGLISH_FORMATS.__struct_fields__}
+    return Language(code="de", messages=messages, formats=type(ENGLISH_FORMATS)(**fields | {"months": months} | lists))
+
+
+class Reader(HTMLParser):
+    """Collects what a person reads of a page, or has read out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.skipped = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Takes the attributes that are read; leaves out what is written in a computer's font, which is data."""
+        self.texts += [value or "" for name, value in attrs if name in READ]
+        self.skipped += tag in ("code", "script", "style") or dict(attrs).get("class") == "code"
+
+    def handle_endtag(self, tag: str) -> None:
+        """Goes on after it."""
+        if tag in ("code", "script", "style") or (tag == "p" and self.skipped):
+            self.skipped -= 1
+
+    def handle_data(self, data: str) -> None:
+        """Takes a text."""
+        if not self.skipped:
+            self.texts.append(data)
+
+
+def english(page: str, data: list[str]) -> list[str]:
+    """Lists what a page says outside the marks that is no data."""
+    reader = Reader()
+    reader.feed(page)
+    left = []
+    for text in reader.texts:
+        rest = re.sub(rf"{BEGIN}[^{BEGIN}{END}]*{END}", "\0", text)
+        rest = VALUES.sub("\0", DATA.sub("\0", rest))
+        for each in data:
+            rest = rest.replace(each, "\0")
+        if re.search("[A-Za-z]{2}", rest):
+            left.append(text.strip())
+    return left
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """Runs the service, which reads the marked language in place of German."""
+    language = marked_language()
+    folder = tmp_path_factory.mktemp("marked")
+    with hung(folder, languages=lambda code: language if code == "de" else ENGLISH) as gallery:
+        yield gallery
+
+
+def addresses(hall: Gallery, connected: str) -> Iterator[str]:
+    """Yields the address of each page for customers, in each of its states; the DNS host of one can add its records."""
+    for domain in names(hall):
+        yield hall.link(domain.sender)
+    hall.cached("queue.example")
+    yield hall.link("queue.example")
+    hall.rotate("lighthouse.example")
+    yield hall.link("lighthouse.example")
+    hall.switched("lighthouse.example")
+    yield hall.link("lighthouse.example")
+    for said in ("", *sorted(SENTENCES)):
+        yield f"{connected}?applied={said}"
+    spf = " ".join(f"include:spf{number}.example" for number in range(11))
+    for sender, record in {
+        "alder.example": "MX 5 mx.elsewhere.example.", "maple.example": f'TXT "v=spf1 {spf} ~all"',
+        "hazel.example": "CNAME mail.elsewhere.example.", "rowan.example": 'TXT "v=spf1 ip4:x ~all"',
+    }.items():  # fmt: skip
+        yield f"{hall.connected(sender, f'lh.{sender}. 60 {record}')}?applied=collides"
+    yield hall.connected("ash.example", "ash.example. 60 NS helium.ns.hetzner.de.")
+    yield f"{hall.url}/setup/AAAAAAAAAAAAAAAAAAAAAA"
+    yield f"{connected}/nothing"
+    confirm, refuse = hall.contact("mirror.example", "dns@customer.example")
+    yield from (confirm, refuse, f"{confirm}x", f"{refuse}x")
+
+
+def test_no_page_for_customers_has_english_left(hall: Gallery) -> None:
+    """In all states of the set-up page, on those that mails to a contact lead to, and on the pages of their errors."""
+    hosts = hall.world.deps.hosts
+    steps = [step for host in hosts for way in dns_hosts.steps_to_form(host, "ash.example") for step in way]
+    named = [each for host in hosts for each in (host.name, host.short_name, host.imports, host.proxy) if each]
+    data = [*NAMES.values(), *named, *steps]
+    count, left = 0, {}
+    led = hall.connected("willow.example")
+    for address in addresses(hall, led):
+        joined = "&" if "?" in address else "?"
+        page = httpx2.get(f"{address}{joined}lang=de", headers={"Accept": "text/html"}, timeout=20, trust_env=False)
+        count += 1
+        assert '<html lang="de">' in page.text, address
+        if address.endswith("collides") and not address.startswith(led):
+            assert marked("The list below says what to do first.") not in page.text, "it says what is in the way"
+        if said := english(page.text, sorted(data, key=len, reverse=True)):
+            left[f"{page.status_code} {address}"] = said
+    assert count > 40
+    assert left == {}
