@@ -1,5 +1,6 @@
 """The commands on API keys, and on the keys that seal the database."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -46,13 +47,17 @@ def list_keys(*, output: Output = TABLE) -> Exit:
     for key in decode_json(answer)["keys"]:
         ends = key.get("endsAt")
         state = "revoked" if key["revoked"] else f"ends {ago(ends)}" if ends else "live"
-        below = " and below" if key.get("coversSubdomains") else ""
-        bounds = ", ".join(key.get("domains", ["all domains"])) + below, ", ".join(key.get("networks", ["anywhere"]))
+        bounds = bound_to(key), ", ".join(key.get("networks", ["anywhere"]))
         times = timestamp(key["createdAt"]), timestamp(key.get("lastUsedAt"))
         rows.append((key["id"], key["key"], key["name"], key["scope"], key["keyType"], state, *times, *bounds))
     header = ("ID", "KEY", "NAME", "SCOPE", "TYPE", "STATE", "CREATED", "LAST USED", "FOR", "FROM")
     print_rows(output, answer.decode(), header, rows)
     return Exit.OK
+
+
+def bound_to(thing: Mapping[str, Any]) -> str:
+    """Return the sender domains that a key or a webhook is for, as a cell of a table."""
+    return ", ".join(thing.get("domains", ["all domains"])) + (" and below" if thing.get("coversSubdomains") else "")
 
 
 @app.command

@@ -1,15 +1,15 @@
 """The commands on webhooks and their deliveries."""
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.keys import AsJson
+from letterhead.cli.keys import AsJson, bound_to
 from letterhead.cli.output import TABLE, Output, print_rows
 from letterhead.cli.tables import Cell, colour_text, columns, console, terminal_width, timestamp, waiting
 
@@ -26,13 +26,22 @@ def list_webhooks(*, output: Output = TABLE) -> Exit:
     rows = []
     for each in decode_json(answer)["endpoints"]:
         state = "disabled" if "disabledAt" in each else "live"
-        rows.append((each["id"], state, " ".join(each["events"]), timestamp(each["createdAt"]), each["webhook"]))
-    print_rows(output, answer.decode(), ("ID", "STATE", "EVENTS", "CREATED", "URL"), rows)
+        events, created = " ".join(each["events"]), timestamp(each["createdAt"])
+        rows.append((each["id"], state, events, bound_to(each), created, each["webhook"]))
+    print_rows(output, answer.decode(), ("ID", "STATE", "EVENTS", "FOR", "CREATED", "URL"), rows)
     return Exit.OK
 
 
 @app.command
-def add(url: str, /, *, events: tuple[str, ...] = ("*",), as_json: AsJson = False) -> Exit:
+def add(
+    url: str,
+    /,
+    *,
+    events: tuple[str, ...] = ("*",),
+    domain: Annotated[list[str] | None, Parameter(negative="")] = None,
+    covers_subdomains: Annotated[bool, Parameter(negative="")] = False,
+    as_json: AsJson = False,
+) -> Exit:
     """Add a webhook and print its signing secret.
 
     Parameters
@@ -41,9 +50,14 @@ def add(url: str, /, *, events: tuple[str, ...] = ("*",), as_json: AsJson = Fals
         Where messages go: https://hooks.acme.dev/letterhead
     events
         Names of events, such as domain.verified; all of them otherwise.
+    domain
+        Only events of this sender domain. Give it several times for several, up to 20.
+    covers_subdomains
+        With --domain: of all names below these domains, too.
     """
+    body = {"webhook": url, "events": list(events), "domains": domain, "coversSubdomains": covers_subdomains or None}
     with Api(account_key()) as api:
-        answer = api.call("POST", path_of("webhooks"), {"webhook": url, "events": list(events)})
+        answer = api.call("POST", path_of("webhooks"), {key: value for key, value in body.items() if value is not None})
     if as_json:
         print(answer.decode())
         return Exit.OK

@@ -98,10 +98,15 @@ class ArchivedDomain(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
 
 
 class ArchivedWebhook(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
-    """A webhook endpoint with its secret."""
+    """A webhook endpoint with its secret.
+
+    `events` are those of an endpoint for some domains, which has none in `webhook`: versions that know no domains
+    import it as one that is sent nothing.
+    """
 
     webhook: Webhook
     sealed: str
+    events: tuple[str, ...] = ()
 
 
 class ArchivedEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"):
@@ -337,7 +342,9 @@ def _resealed(
 def _with_secret(deps: ArchiveNeeds, archived: ArchivedWebhook, key: RecipientKey) -> tuple[Webhook, bytes]:
     purpose = secret_purpose(archived.webhook)
     secret: Secret = key.unseal(_octets(archived.sealed), purpose)
-    return archived.webhook, deps.keyring.seal(secret, purpose)
+    webhook = archived.webhook
+    events = webhook.events if webhook.binding is None else archived.events
+    return replace(webhook, events=events), deps.keyring.seal(secret, purpose)
 
 
 def _octets(text: str) -> bytes:

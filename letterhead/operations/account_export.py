@@ -97,9 +97,12 @@ async def _archive_lines(
             yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=profile, covers=covers)
         page = await deps.store.domains(account.id, DomainQuery(limit=PAGE, after=page[-1].sender))
     for stored in await deps.store.webhooks(account.id):
-        purpose = secret_purpose(stored.webhook)
-        secret = deps.keyring.unseal(stored.sealed, purpose)
-        yield ArchivedWebhook(webhook=stored.webhook, sealed=_text(sealer.seal(secret, purpose)))
+        webhook, purpose = stored.webhook, secret_purpose(stored.webhook)
+        resealed = _text(sealer.seal(deps.keyring.unseal(stored.sealed, purpose), purpose))
+        if webhook.binding is None:
+            yield ArchivedWebhook(webhook=webhook, sealed=resealed)
+        else:
+            yield ArchivedWebhook(webhook=replace(webhook, events=()), sealed=resealed, events=webhook.events)
     async for event in _newest_events(deps, account.id, ids):
         yield ArchivedEvent(event=replace(event, check_id=None))
 

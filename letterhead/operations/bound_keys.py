@@ -7,6 +7,7 @@ else; a method that is not named here is refused, so what is new is closed until
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, cast
 
 from msgspec import structs
@@ -18,6 +19,7 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain, status
 from letterhead.core.domain.statistics import StateChange
 from letterhead.core.names.domain_names import NameRules, parse_domain
+from letterhead.core.public.webhooks import Webhook
 from letterhead.errors import Fault, Kind
 from letterhead.operations.domains import new_not_found
 from letterhead.ports.deps import Deps
@@ -33,6 +35,7 @@ from letterhead.ports.store.domains import (
     SealedKeys,
 )
 from letterhead.ports.store.subdomain_covers import CoverClaims, CoveringDomain
+from letterhead.ports.store.webhooks import StoredWebhook
 
 # What concerns no domain of an account, or a domain that was found through this store.
 OPEN: Final = frozenset(
@@ -55,6 +58,8 @@ BY_DOMAIN_ID: Final = frozenset(
         "covers_subdomains",
     }
 )
+# Those whose first argument is the id of a webhook endpoint, which this store must have found.
+BY_WEBHOOK_ID: Final = frozenset({"try_webhook", "deliveries", "delivery", "redeliver"})
 # Those whose first argument is a domain, which must be covered.
 BY_DOMAIN: Final = frozenset({"held_around", "is_selector_of_others", "confirm", "change_profile", "delete"})
 
@@ -92,6 +97,7 @@ class BoundStore:
         self._store, self._caller, self._binding = store, caller, binding
         self._found = dict[str, str]()  # the names of the domains that were found here, by id
         self._checks = set[str]()  # ids of the checks that events found here follow from
+        self._webhooks = set[str]()  # ids of the webhook endpoints that were found here
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         """Return a method of the store that needs no filter, else one that refuses."""
@@ -101,6 +107,8 @@ class BoundStore:
 
         async def call(first: object = None, *rest: object, **named: object) -> Any:
             if name in BY_DOMAIN_ID and first in self._found:
+                return await method(first, *rest, **named)
+            if name in BY_WEBHOOK_ID and first in self._webhooks:
                 return await method(first, *rest, **named)
             if name in BY_DOMAIN and isinstance(first, Domain) and self._binding.covers(first.sender):
                 return await method(first, *rest, **named)
@@ -200,6 +208,23 @@ class BoundStore:
         covered = {domain_id for domain_id, _ in await self.list_versions(account_id)}
         return [each for each in await self._store.state_changes(account_id, limit) if each.domain_id in covered]
 
+    async def webhooks(self, account_id: str) -> list[StoredWebhook]:
+        """Return the endpoints that are for covered domains alone."""
+        kept = [each for each in await self._store.webhooks(account_id) if self._is_within(each.webhook)]
+        self._webhooks.update(each.webhook.id for each in kept)
+        return kept
+
+    async def webhook(self, account_id: str, webhook_id: str) -> StoredWebhook | None:
+        """Return one endpoint that is for covered domains alone."""
+        found = await self._store.webhook(account_id, webhook_id)
+        if found is None or not self._is_within(found.webhook):
+            return None
+        self._webhooks.add(webhook_id)
+        return found
+
+    def _is_within(self, webhook: Webhook) -> bool:
+        return webhook.binding is not None and webhook.binding.is_within(self._binding)
+
     async def dns_credentials(self, account_id: str) -> list[DnsCredential]:  # noqa: ARG002 the port's
         """Return none: a kept credential is for a zone, with all that is in it."""
         return []
@@ -229,6 +254,32 @@ class BoundStore:
             return await self._store.save(update, limits)
         except Fault as fault:
             raise _without_counts(fault) from None
+
+    async def add_webhook(self, webhook: Webhook, sealed: bytes, most: int, audit: AuditRow) -> bool:
+        """Add an endpoint that is for covered domains alone."""
+        if not self._is_within(webhook):
+            raise new_key_bound()
+        return await self._store.add_webhook(webhook, sealed, most, audit)
+
+    async def change_webhook(self, webhook: Webhook, audit: AuditRow) -> bool:
+        """Change an endpoint that was found here, and stays for covered domains alone."""
+        if webhook.id not in self._webhooks or not self._is_within(webhook):
+            raise new_key_bound()
+        return await self._store.change_webhook(webhook, audit)
+
+    async def rotate_secret(
+        self, account_id: str, webhook_id: str, sealed: bytes, old_until: datetime, audit: AuditRow
+    ) -> bool:
+        """Set the new secret of an endpoint that is for covered domains alone."""
+        if await self.webhook(account_id, webhook_id) is None:
+            return False
+        return await self._store.rotate_secret(account_id, webhook_id, sealed, old_until, audit)
+
+    async def delete_webhook(self, account_id: str, webhook_id: str, audit: AuditRow) -> bool:
+        """Delete an endpoint that is for covered domains alone."""
+        if await self.webhook(account_id, webhook_id) is None:
+            return False
+        return await self._store.delete_webhook(account_id, webhook_id, audit)
 
     async def set_covers_subdomains(self, domain_id: str, covers: bool, audit: AuditRow) -> bool:
         """Set whether a domain covers the names below it, which must be the key's as well."""

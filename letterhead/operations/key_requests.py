@@ -1,5 +1,6 @@
 """What somebody asks of a new API key, checked: names, networks, an end, and nothing beyond the key that makes it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -41,25 +42,37 @@ def check_request(
 
     Faults: `domain-…` for a name, `parameter-invalid` for anything else, `scope-missing` for a key beyond its maker.
     """
-    if len(bounds.domains) > MOST_DOMAINS or len(bounds.networks) > MOST_NETWORKS:
-        detail = f"A key names at most {MOST_DOMAINS} domains and {MOST_NETWORKS} networks."
-        raise Fault(Kind.PARAMETER_INVALID, detail, "Make several keys, or bind one to a domain with those below it.")
-    if bounds.covers_below and not bounds.domains:
-        detail = "The names below a key's domains can't be covered: it names no domains."
-        raise Fault(Kind.PARAMETER_INVALID, detail, "Name the domains, or leave coversSubdomains away.")
+    if len(bounds.networks) > MOST_NETWORKS:
+        detail = f"A key names at most {MOST_NETWORKS} networks."
+        raise Fault(Kind.PARAMETER_INVALID, detail, "Make several keys, or name a larger network.")
+    binding = parse_binding(deps.names, bounds.domains, covers_below=bounds.covers_below)
     if bounds.ends_at is not None and not timedelta(0) < bounds.ends_at - deps.now() < LONGEST:
         detail = f"A key can't end at {bounds.ends_at.isoformat()}: that has been, or is more than 100 years ahead."
         raise Fault(Kind.PARAMETER_INVALID, detail, "Choose a time that is to come, or leave expiresAt away.")
-    names = tuple(dict.fromkeys(parse_domain(each, deps.names, owns_suffix=True).ascii for each in bounds.domains))
     asked = replace(
         request,
         ends_at=None if bounds.ends_at is None else bounds.ends_at.astimezone(UTC),
-        binding=DomainBinding(names=names, covers_below=bounds.covers_below) if names else None,
+        binding=binding,
         networks=parse_networks(bounds.networks),
     )
     if maker is not None:
         _require_within(asked, maker)
     return asked
+
+
+def parse_binding(names: NameRules, domains: Sequence[str], *, covers_below: bool) -> DomainBinding | None:
+    """Parse the sender domains that a key or a webhook endpoint is to be bound to; None where there are none.
+
+    Faults: `domain-…` for a name, `parameter-invalid` for too many, or for names below none.
+    """
+    if len(domains) > MOST_DOMAINS:
+        detail = f"At most {MOST_DOMAINS} domains can be named, and these are {len(domains)}."
+        raise Fault(Kind.PARAMETER_INVALID, detail, "Make several, or name a domain with those below it.")
+    if covers_below and not domains:
+        detail = "The names below the domains can't be covered: no domains are named."
+        raise Fault(Kind.PARAMETER_INVALID, detail, "Name the domains, or leave coversSubdomains away.")
+    parsed = tuple(dict.fromkeys(parse_domain(each, names, owns_suffix=True).ascii for each in domains))
+    return DomainBinding(names=parsed, covers_below=covers_below) if parsed else None
 
 
 def _require_within(asked: NewKeyRequest, maker: Caller) -> None:

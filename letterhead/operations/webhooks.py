@@ -4,8 +4,11 @@ from typing import Protocol
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from letterhead.core.accounts.key_bounds import DomainBinding
+from letterhead.core.names.domain_names import NameRules
 from letterhead.core.public.webhooks import (
     OLD_SECRET_LIVES,
     SECRET_OCTETS,
@@ -20,6 +23,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.daily_limits import WEBHOOK_TESTS_A_DAY, count_daily
 from letterhead.operations.ids import IdNeeds, new_id
+from letterhead.operations.key_requests import parse_binding
 from letterhead.operations.recent_results import OnDemand
 from letterhead.ports.deps import OperationSettings
 from letterhead.ports.keyring import Keyring
@@ -42,7 +46,22 @@ class WebhookNeeds(IdNeeds, AuditNeeds, Protocol):
     @property
     def keyring(self) -> Keyring: ...
     @property
+    def names(self) -> NameRules: ...
+    @property
     def policy(self) -> OperationSettings: ...
+
+
+class WebhookWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint is to be, as it was sent.
+
+    `domains` are the sender domains whose events it gets, None for those of the whole account; where they are not said,
+    a change leaves them as they are.
+    """
+
+    url: str
+    events: tuple[str, ...]
+    domains: tuple[str, ...] | UnsetType | None = UNSET
+    covers_below: bool = False
 
 
 class RevealedWebhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,37 +112,58 @@ def _not_found(webhook_id: str) -> Fault:
 
 
 async def add_webhook(
-    deps: WebhookNeeds, account_id: str, url: str, events: list[str], actor: Actor
+    deps: WebhookNeeds, account_id: str, wish: WebhookWish, actor: Actor, maker: DomainBinding | None = None
 ) -> RevealedWebhook:
-    """Add an endpoint, which gets events from now on.
+    """Add an endpoint, which gets events from now on; `maker` is what the key that asks is bound to.
 
-    Faults: `webhook-…` for the URL or the events, `conflict` where the account has too many.
+    Where no domains are named, it is for those of the key. Faults: `webhook-…` for the URL or the events, `domain-…`
+    and `parameter-invalid` for the domains, `key-bound` for others than the key's, `conflict` where the account has too
+    many.
     """
-    parse_target(url, deps.policy.egress)
+    parse_target(wish.url, deps.policy.egress)
     webhook = Webhook(
-        id=new_id(deps, "wh"), account_id=account_id, url=url, events=parse_events(events), created_at=deps.now()
+        id=new_id(deps, "wh"),
+        account_id=account_id,
+        url=wish.url,
+        events=parse_events(wish.events),
+        binding=_binding(deps, wish, maker),
+        created_at=deps.now(),
     )
     secret = new_secret(deps.random_octets(SECRET_OCTETS))
     sealed = deps.keyring.seal(secret, secret_purpose(webhook))
     if not await deps.store.add_webhook(webhook, sealed, MOST, audit_row(deps, actor, "webhook.add", webhook.id)):
         raise Fault(
             Kind.CONFLICT,
-            f"The account has {MOST} webhooks, and may have no more.",
+            f"An account may have {MOST} webhooks, and this one has no room for another.",
             "Delete one that is not needed with DELETE /webhooks/{id}, or let one endpoint take all events.",
         )
     return RevealedWebhook(webhook=webhook, secret=secret)
 
 
-async def change_webhook(
-    deps: WebhookNeeds, account_id: str, webhook_id: str, url: str, events: list[str], actor: Actor
-) -> RevealedWebhook:
-    """Change an endpoint's URL and events and enable it again; its secret stays.
+def _binding(deps: WebhookNeeds, wish: WebhookWish, unless_said: DomainBinding | None) -> DomainBinding | None:
+    """Return the domains that an endpoint is to be for."""
+    named = parse_binding(deps.names, wish.domains or (), covers_below=wish.covers_below)
+    return unless_said if isinstance(wish.domains, UnsetType) else named
 
-    Faults: `not-found`, `webhook-…` for the URL or the events.
+
+async def change_webhook(
+    deps: WebhookNeeds, account_id: str, webhook_id: str, wish: WebhookWish, actor: Actor
+) -> RevealedWebhook:
+    """Change an endpoint's URL, events and domains and enable it again; its secret stays.
+
+    Its deliveries of domains that it is not for any more are deleted. Faults: `not-found`, `webhook-…` for the URL or
+    the events, `domain-…` and `parameter-invalid` for the domains, `key-bound` for others than those of the key.
     """
     found = await find_webhook(deps, account_id, webhook_id)
-    parse_target(url, deps.policy.egress)
-    changed = replace(found.webhook, url=url, events=parse_events(events), disabled_at=None, disabled_why=None)
+    parse_target(wish.url, deps.policy.egress)
+    changed = replace(
+        found.webhook,
+        url=wish.url,
+        events=parse_events(wish.events),
+        binding=_binding(deps, wish, found.webhook.binding),
+        disabled_at=None,
+        disabled_why=None,
+    )
     if not await deps.store.change_webhook(changed, audit_row(deps, actor, "webhook.change", webhook_id)):
         raise _not_found(webhook_id)
     return replace(found, webhook=changed)

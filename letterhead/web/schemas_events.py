@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from letterhead.core.accounts.key_bounds import MOST_DOMAINS
 from letterhead.core.dns.answers import Snapshot
 from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.public.representation import PublicChange
@@ -65,7 +66,7 @@ class EventDetail(EventOut, frozen=True, kw_only=True):
 
 
 class WebhookIn(In, frozen=True, kw_only=True):
-    """The URL that messages are sent to, and the events that are sent."""
+    """The URL that messages are sent to, and the events that are sent, of all domains or of some."""
 
     webhook: Annotated[
         str,
@@ -79,14 +80,33 @@ class WebhookIn(In, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(max_length=100, description="Names of events, or `*` for all.", extra_json_schema={"examples": [["*"]]}),
     ]
+    domains: (
+        Annotated[
+            tuple[Annotated[str, Meta(max_length=1024)], ...],
+            Meta(
+                min_length=1,
+                max_length=MOST_DOMAINS,
+                description="The sender domains whose events are sent; null for all of the account. Where it is "
+                "absent, PUT leaves them as they are, and POST takes those that the key is bound to.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    covers_subdomains: Annotated[bool, Meta(description="With `domains`: of the names below them, too.")] = False
 
 
 class WebhookOut(Out, frozen=True, kw_only=True):
-    """A webhook; `oldSecretEndsAt` is there while the previous secret still signs too."""
+    """A webhook; `oldSecretEndsAt` is there while the previous secret still signs too.
+
+    Without `domains` it gets the events of the whole account.
+    """
 
     id: str
     webhook: str
     events: tuple[EventName | Literal["*"], ...]
+    domains: tuple[str, ...] | UnsetType = UNSET
+    covers_subdomains: bool | UnsetType = UNSET
     secret: str
     created_at: datetime
     old_secret_ends_at: datetime | UnsetType = UNSET

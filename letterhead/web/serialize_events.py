@@ -58,6 +58,8 @@ def webhook(shown: RevealedWebhook, now: datetime, *, secret: bool) -> schemas_e
         id=each.id,
         webhook=each.url,
         events=each.events,  # type: ignore[arg-type]
+        domains=UNSET if each.binding is None else each.binding.names,
+        covers_subdomains=UNSET if each.binding is None else each.binding.covers_below,
         secret=(shown.secret_text() if secret else None) or MASKED,
         created_at=truncate_to_milliseconds(each.created_at),
         old_secret_ends_at=truncate_to_milliseconds(old) if old is not None and old > now else UNSET,

@@ -64,6 +64,8 @@ def test_an_account_moves(pair: tuple[Installation, Installation], lab: DnsLab, 
         with serving.client(key) as client:
             assert client.post("/domains", json={"sender": waits}).status_code == 200
             hook = client.post("/webhooks", json={"webhook": "https://hooks.acme.dev/x", "events": ["*"]}).json()
+            bounds = {"domains": [zone], "coversSubdomains": True, "events": ["domain.lost"]}
+            bound = client.post("/webhooks", json={"webhook": "https://hooks.acme.dev/y"} | bounds).json()
             kept = {"note": "Ask Jo.", "labels": {"team": "web"}, "coversSubdomains": True}
             assert client.patch(f"/domains/{zone}", json=kept).status_code == 200
             before = {each["sender"]: each for each in client.get("/domains").json()}
@@ -83,6 +85,8 @@ def test_an_account_moves(pair: tuple[Installation, Installation], lab: DnsLab, 
     privates = [base64.b64decode(each["privateDKIMKey"]) for each in before.values()]
     assert not Canary(load_der_private_key(each, None) for each in privates).hits(file.read_bytes())  # type: ignore[misc]
     assert hook["secret"].removeprefix("whsec_") not in file.read_text()
+    lines = [json.loads(each) for each in file.read_text().splitlines()]
+    assert [each["webhook"]["events"] for each in lines if each["kind"] == "webhook"] == [["*"], []]  # older versions
 
     planned = target.run("import", "account", str(file), "--plan")
     assert planned.returncode == 1, planned.stderr
@@ -106,6 +110,7 @@ def test_an_account_moves(pair: tuple[Installation, Installation], lab: DnsLab, 
             assert each["verificationRecords"]["dkim"] == before[name]["verificationRecords"]["dkim"]
         shown = client.get(f"/domains/{zone}").json()
         assert {name: shown.get(name) for name in kept} == kept
+        assert client.get("/webhooks").json()["endpoints"] == [hook, bound]
         assert client.get("/events").json()
         assert client.get("/account").json()["accountId"] == account
         with serving.operator() as operator:

@@ -55,6 +55,26 @@ def test_a_webhook_from_add_to_delete(open_service: Running, receiver: Ledger) -
     assert made["id"] not in open_service.call("webhooks", "list").out
 
 
+def test_a_webhook_for_some_domains(open_service: Running, receiver: Ledger) -> None:
+    """The list shows what each webhook is for, and one for a domain gets its events and those of names below."""
+    only = ("--domain", "own.test", "--domain", "second.test", "--covers-subdomains")
+    assert open_service.call("webhooks", "add", receiver.url, *only).code == Exit.OK
+    assert open_service.call("webhooks", "add", receiver.url).code == Exit.OK
+    listed = json.loads(open_service.call("webhooks", "list", "--json").out)["endpoints"]
+    assert [each.get("domains") for each in listed] == [["own.test", "second.test"], None]
+    shown = open_service.call("webhooks", "list", "--output", "csv").out
+    assert "own.test, second.test and below" in shown
+    assert "all domains" in shown
+    for name in ("eu.own.test", "other.test"):
+        open_service.call("domains", "add", name, "--no-start")
+    sent = open_service.call("webhooks", "deliveries", listed[0]["id"], "--json").out
+    assert [each["kind"] for each in json.loads(sent)] == ["domain.created"]
+    for each in listed:
+        assert open_service.call("webhooks", "delete", each["id"], "--yes").code == Exit.OK
+    refused = open_service.call("webhooks", "add", receiver.url, "--covers-subdomains")
+    assert refused.code == Exit.REFUSED
+
+
 def test_events_are_a_timeline(open_service: Running, tmp_path: Path) -> None:
     """What happened is told oldest first, also of a domain that is gone, and as the API told it."""
     open_service.call("domains", "add", "timeline.test", "--no-start")

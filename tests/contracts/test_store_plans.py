@@ -64,6 +64,11 @@ HOT: dict[str, dict[str, Any]] = {
         "now": 100, "until": 200, "owner": "me", "limit": 10, "quarter": 2, "held": "{}", "served": "{}",
         "provider": 1, "zone": 0,
     },
+    "add_deliveries": {
+        "account_id": "a7", "sender": "d7.example", "id": "e7", "kind": "domain.lost", "at": 7,
+        "marked": " domain.lost ", "detail": "", "changed": None, "life": "{}", "traceparent": None,
+    },
+    "drop_deliveries_beyond": {"webhook_id": "w7", "names": '["d7.example"]', "below": 1},
     "due_webhooks": {
         "now": 100, "late": 0, "slow": 2000, "places": 2, "limit": 10, "quarter": 2, "held": "{}", "served": "{}",
     },

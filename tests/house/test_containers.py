@@ -99,6 +99,7 @@ PROCESS = {
 SHORT = {
     "operations/bound_keys.py:BoundStore._checks": "a request: the events of its answer, one at most",
     "operations/bound_keys.py:BoundStore._found": "a request: a name and an id of each domain of its answer",
+    "operations/bound_keys.py:BoundStore._webhooks": "a request: the ids of at most 20 endpoints, of 100 octets",
     "core/domain/profile.py:DomainProfile.labels": "a request: 16 labels of 97 characters",
     "core/zone_changes/plan_changes.py:ZoneContext.outside": "a plan of changes: at most 64 packets of answers",
     "core/zone_changes/zone_answers.py:ZoneAnswers._nodes": "a plan of changes: the zone that the host's port bounds",

@@ -165,6 +165,23 @@ def test_the_way_back(kept: Database) -> None:
     assert_no_trouble(kept.new())
 
 
+def test_a_webhook_for_some_domains_is_nothing_to_the_release(kept: Database) -> None:
+    """What the release does is sent to no such webhook, be it of its domain or of another, and it can't change one."""
+    assert kept.new().run("migrate").returncode == 0
+    whole = {"webhook": "https://hooks.acme.dev/x", "events": ["*"]}
+    with kept.new().serving("--no-worker") as serving, serving.client(key := serving.open_account()) as client:
+        made = [client.post("/webhooks", json=whole | each).json() for each in ({}, {"domains": ["own.test"]})]
+    with kept.old().serving("--no-worker") as serving, serving.client(key) as client:
+        for name in ("own.test", "other.test"):
+            assert client.post("/domains", json={"sender": name}).status_code == 200
+        assert client.put(f"/webhooks/{made[1]['id']}", json=whole).status_code == 409
+    with kept.new().serving("--no-worker") as serving, serving.client(key) as client:
+        assert client.get("/webhooks").json()["endpoints"] == made
+        assert client.delete("/domains/own.test").status_code == 200
+        sent = [[each["kind"] for each in client.get(f"/webhooks/{each['id']}/deliveries").json()] for each in made]
+    assert (len(sent[0]), sent[1]) == (5, ["domain.deleted"])
+
+
 def test_old_and_new_side_by_side(release: str, postgres: Postgres, lab: DnsLab, tmp_path: Path) -> None:
     """Both serve and both work while the schema changes beneath them: no answer of either is an error."""
     database = in_postgres(postgres, release, tmp_path)

@@ -30,11 +30,13 @@ OWN, BELOW = "own-sender.dev", "team.own-sender.dev"
 HIDDEN = "canary-sender.dev"
 BESIDE = "canary-own-sender.dev"  # ends in the own name, but not at a dot
 CANARY = "canary"
-PART, DOMAIN, BOUND, OPERATOR, OPEN = "its part", "its domain", "key-bound", "operator", "open"
+PART, DOMAIN, WEBHOOK, BOUND = "its part", "its domain", "its webhook", "key-bound"
+OPERATOR, OPEN = "operator", "open"
 GETS: Mapping[str, tuple[str, ...]] = {
     PART: (
         "GET /domains", "POST /domains", "POST /domains/bulk", "POST /domains/check", "GET /domains/records",
         "GET /events", "GET /events/{eventId}", "GET /dns-hosts", "GET /can-send", "GET /covers",
+        "GET /webhooks", "POST /webhooks",
     ),
     DOMAIN: (
         "GET /domains/{sender}", "PATCH /domains/{sender}", "DELETE /domains/{sender}",
@@ -51,11 +53,13 @@ GETS: Mapping[str, tuple[str, ...]] = {
         "GET /domains/{sender}/dns-plans/{planId}",
         "POST /domains/{sender}/dns-plans/{planId}/apply", "POST /domains/{sender}/dns-plans/{planId}/undo",
     ),
+    WEBHOOK: (
+        "PUT /webhooks/{webhookId}", "DELETE /webhooks/{webhookId}", "POST /webhooks/{webhookId}/rotate-secret",
+        "POST /webhooks/{webhookId}/test", "GET /webhooks/{webhookId}/deliveries",
+        "POST /webhooks/{webhookId}/deliveries/{deliveryId}/redeliver",
+    ),
     BOUND: (
         "GET /keys", "POST /keys", "DELETE /keys/{keyId}", "GET /account", "PATCH /account", "GET /account/usage",
-        "GET /webhooks", "POST /webhooks", "PUT /webhooks/{webhookId}", "DELETE /webhooks/{webhookId}",
-        "POST /webhooks/{webhookId}/rotate-secret", "POST /webhooks/{webhookId}/test",
-        "GET /webhooks/{webhookId}/deliveries", "POST /webhooks/{webhookId}/deliveries/{deliveryId}/redeliver",
         "GET /dns-credentials", "POST /dns-credentials", "PATCH /dns-credentials/{credentialId}",
         "DELETE /dns-credentials/{credentialId}",
         "GET /alert-channels", "POST /alert-channels", "POST /alert-channels/{channelId}/test",
@@ -141,10 +145,13 @@ async def filled(house: Installation, acme: httpx2.AsyncClient, own: tuple[str, 
     assert (await acme.patch(f"/domains/{HIDDEN}", json={"note": "a canary"})).status_code == 200
     given_to(house.deps)
     hidden = Hidden(tuple(name for name in (HIDDEN, BESIDE, BELOW) if name not in own))
-    hook = (await acme.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["*"]})).json()["id"]
+    hooks = [
+        (await acme.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["*"]} | bounds)).json()["id"]
+        for bounds in ({}, {"domains": [HIDDEN]}, {"domains": [OWN, HIDDEN], "coversSubdomains": True})
+    ]
     hidden.ids = {
-        "webhookId": [hook],
-        "deliveryId": [(await acme.post(f"/webhooks/{hook}/test")).json()["id"]],
+        "webhookId": hooks,
+        "deliveryId": [(await acme.post(f"/webhooks/{hook}/test")).json()["id"] for hook in hooks],
         "keyId": [(await acme.post("/keys", json={"keyType": "secret", "name": "canary key"})).json()["id"]],
         "credentialId": [await plant_credential(house.deps, HIDDEN, account)],
         "linkId": [(await acme.post(f"/domains/{HIDDEN}/setup-links")).json()["id"]],
@@ -197,19 +204,10 @@ def test_every_route_says_what_a_bound_key_gets() -> None:
 def test_the_store_is_closed_unless_said() -> None:
     """What a bound key's store lets through is named; each name is a method of the store, and no list of an account."""
     methods = {name for name in dir(Store) if not name.startswith("_")}
-    named = bound_keys.OPEN | bound_keys.BY_DOMAIN_ID | bound_keys.BY_DOMAIN
+    named = bound_keys.OPEN | bound_keys.BY_DOMAIN_ID | bound_keys.BY_WEBHOOK_ID | bound_keys.BY_DOMAIN
     assert named <= methods
     closed = methods - named - {name for name in vars(bound_keys.BoundStore) if not name.startswith("_")}
-    assert {
-        "keys",
-        "webhooks",
-        "webhook",
-        "audit_rows",
-        "count_domains",
-        "dns_credential",
-        "add_webhook",
-        "add_key",
-    } <= closed
+    assert {"keys", "audit_rows", "count_domains", "dns_credential", "claim_deliveries", "add_key"} <= closed
 
 
 @pytest.mark.timeout(300)
@@ -246,6 +244,8 @@ async def ask_for_hidden(chance: random.Random, client: httpx2.AsyncClient, rout
         require_silent(answer, sent, hidden, route)
     if given.get("sender") in hidden.names and gets(route) == DOMAIN:
         assert answer.status_code in (403, 404), (route, given)
+    if gets(route) == WEBHOOK:
+        assert answer.json()["error"]["code"] in ("not-found", "scope-missing", "parameter-invalid")
     if gets(route) == BOUND:
         assert answer.json()["error"]["code"] in ("key-bound", "scope-missing"), (route, answer.text)
     if gets(route) == OPERATOR:

@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
-from letterhead.adapters.storage import rows
+from letterhead.adapters.storage import key_rows, rows
 from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Engine, SqlValue
 from letterhead.adapters.storage.uuid7 import Uuid7Generator
+from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.public.webhooks import EVERY, DeliveryStatus, RetryDecision, Webhook
 from letterhead.core.schedule.shares import PlacesHeld
@@ -20,14 +21,18 @@ from letterhead.ports.tracing import traceparent
 LAST: Final = "~"  # behind every id
 SLOW: Final = 2000  # milliseconds that an attempt takes at an endpoint that waits among the slow ones
 
+NO_EVENTS: Final = " "  # in place of the events that an endpoint with domains has, for versions that know no domains
+
 _life = msgspec.json.Decoder(Domain)
+_binding = msgspec.json.Decoder(DomainBinding)
 
 
 async def add_deliveries(session: DatabaseSession, domain: Domain, event: Event, event_id: str) -> None:
-    """Add an event's deliveries to the account's endpoints, in the event's own transaction."""
+    """Add an event's deliveries to the account's endpoints for its domain, in the event's own transaction."""
     await session.rows(
         "add_deliveries",
         account_id=domain.account_id,
+        sender=domain.sender,
         id=event_id,
         kind=event.kind.value,
         marked=f" {event.kind.value} ",
@@ -68,8 +73,22 @@ class SqlWebhooks:
         return await self._engine.transact(work)
 
     async def change_webhook(self, webhook: Webhook, audit: AuditRow) -> bool:
-        """Update an endpoint's URL and events and enable it; return false where there is no such endpoint."""
-        return await self._audited("change_webhook", audit, **webhook_values(webhook))
+        """Update an endpoint's URL, events and domains and enable it; return false where there is no such endpoint.
+
+        Deliveries of other domains are deleted: whoever may see the endpoint may see and repeat what is left. The
+        account is locked, as by those who add events to it, so that none adds one by the domains of before.
+        """
+
+        async def work(session: DatabaseSession) -> bool:
+            await session.rows("lock_account", id=webhook.account_id)
+            if not await session.rows("change_webhook", **webhook_values(webhook)):
+                return False
+            if webhook.binding is not None:
+                within = key_rows.binding_values(webhook.binding)
+                await session.rows("drop_deliveries_beyond", webhook_id=webhook.id, **within)
+            return await append_audit(session, audit)
+
+        return await self._engine.transact(work)
 
     async def rotate_secret(
         self, account_id: str, webhook_id: str, sealed: bytes, old_until: datetime, audit: AuditRow
@@ -212,16 +231,25 @@ class SqlWebhooks:
 
 def webhook_values(webhook: Webhook) -> rows.Values:
     """Return the columns of an endpoint that can change, its id and its account's."""
-    events = f" {' '.join(webhook.events)} "
-    return {"id": webhook.id, "account_id": webhook.account_id, "url": webhook.url, "events": events}
+    events, binding = f" {' '.join(webhook.events)} ", webhook.binding
+    return {
+        "id": webhook.id,
+        "account_id": webhook.account_id,
+        "url": webhook.url,
+        "events": events if binding is None else NO_EVENTS,
+        "bound_events": None if binding is None else events,
+        "binding": rows.maybe_json(binding),
+    }
 
 
 def _webhook(row: DatabaseRow) -> StoredWebhook:
+    binding, events = row["binding"], row["events"] if row["binding"] is None else row["bound_events"]
     webhook = Webhook(
         id=row["id"],
         account_id=row["account_id"],
         url=row["url"],
-        events=tuple(row["events"].split()) or (EVERY,),
+        events=tuple(events.split()) or (EVERY,),
+        binding=None if binding is None else _binding.decode(binding),
         created_at=rows.time(row["created_at"]),
         old_secret_until=rows.maybe_time(row["old_until"]),
         disabled_at=rows.maybe_time(row["disabled_at"]),

@@ -1,4 +1,4 @@
-"""What an API key may be held to: some sender domains, some networks."""
+"""What an API key may be held to: some sender domains, some networks. A webhook endpoint may be held to domains."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -9,13 +9,14 @@ import msgspec
 
 from letterhead.errors import Fault, Kind
 
-MOST_DOMAINS: Final = 20  # that one key is bound to
+MOST_DOMAINS: Final = 20  # that one key or endpoint is bound to
 MOST_NETWORKS: Final = 20  # that one key may come from
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")  # RFC 4291 2.5.5.2
 
 
 class DomainBinding(msgspec.Struct, frozen=True, kw_only=True):
-    """The sender domains that a key is bound to: these names as A-labels, and those below them where `covers_below`."""
+    """The sender domains that a key or a webhook endpoint is bound to: these names as A-labels, and those below them
+    where `covers_below`."""
 
     names: tuple[str, ...]
     covers_below: bool = False
@@ -28,6 +29,10 @@ class DomainBinding(msgspec.Struct, frozen=True, kw_only=True):
     def covers(self, sender: str) -> bool:
         """Tell whether a name, lower case and in A-labels, is one of these or below one, label by label."""
         return sender in self.names or sender.endswith(self.endings)
+
+    def is_within(self, outer: "DomainBinding") -> bool:
+        """Tell whether every name that this covers is covered by another binding, too."""
+        return all(map(outer.covers, self.names)) and (outer.covers_below or not self.covers_below)
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import idna
 import msgspec
 
+from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.names.domain_names import SPECIAL_TLDS
 from letterhead.core.names.host_names import HOST_NAME, NUMBER
@@ -66,12 +67,16 @@ class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint of an account; `events` are kinds of events, or `*` alone."""
+    """One endpoint of an account; `events` are kinds of events, or `*` alone.
+
+    With a `binding` it gets the events of these sender domains alone, else those of the whole account.
+    """
 
     id: str
     account_id: str
     url: str
     events: tuple[str, ...]
+    binding: DomainBinding | None = None
     created_at: datetime
     old_secret_until: datetime | None = None
     disabled_at: datetime | None = None

@@ -84,7 +84,10 @@ class WebhookStore(Protocol):
         ...
 
     async def change_webhook(self, webhook: Webhook, audit: AuditRow) -> bool:
-        """Update an endpoint's URL and events and enable it; return false where there is no such endpoint."""
+        """Update an endpoint's URL, events and domains and enable it; return false where there is no such endpoint.
+
+        Its deliveries of domains that it is not for any more are deleted.
+        """
         ...
 
     async def rotate_secret(
@@ -113,8 +116,8 @@ class WebhookStore(Protocol):
     ) -> list[DueDelivery]:
         """Lease due deliveries of some endpoints to `owner` until a time, shared by account.
 
-        They are written in the transaction of their event, one for each endpoint that subscribes to it. Without `held`,
-        no account is held to a share.
+        They are written in the transaction of their event, one for each endpoint that subscribes to it and is for its
+        domain. Without `held`, no account is held to a share.
         """
         ...
 

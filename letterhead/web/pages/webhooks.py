@@ -1,11 +1,13 @@
 """Pages of webhooks: an account's webhooks, and the deliveries of each."""
 
+from msgspec import UNSET
 from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.public.webhooks import EVERY, KINDS
 from letterhead.errors import Fault
 from letterhead.operations import webhooks
+from letterhead.operations.webhooks import WebhookWish
 from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -31,16 +33,22 @@ async def _show_list(context: RequestContext, fault: Fault | None = None) -> Res
         webhooks=listed,
         kinds=KINDS,
         fault=fault,
-        typed=context.form.get("url", ""),
+        typed=context.form if fault else {},
     )
 
 
 async def add(context: RequestContext) -> Response:
     """Add a webhook and redirect to its page; a refusal is shown at the form."""
     chosen = [kind for kind in KINDS if context.form.get(f"event-{kind}")]
-    url = context.form.get("url", "").strip()
+    domains = tuple(context.form.get("domains", "").replace(",", " ").split())
+    wish = WebhookWish(
+        url=context.form.get("url", "").strip(),
+        events=tuple(chosen or [EVERY]),
+        domains=domains or UNSET,
+        covers_below="below" in context.form,
+    )
     try:
-        added = await webhooks.add_webhook(context.deps, context.account_id, url, chosen or [EVERY], context.actor)
+        added = await webhooks.add_webhook(context.deps, context.account_id, wish, context.actor)
     except Fault as fault:
         if errors.status_of(fault.kind) >= 500:
             raise

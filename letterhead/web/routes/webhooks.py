@@ -5,11 +5,12 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Scope, allows
 from letterhead.errors import Kind
 from letterhead.operations import webhooks
-from letterhead.operations.webhooks import RevealedWebhook
+from letterhead.operations.webhooks import RevealedWebhook, WebhookWish
 from letterhead.web import schemas_events as schemas
 from letterhead.web import serialize_events as serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.routes.keys import REQUEST
 from letterhead.web.serialize import json_response
 
 SECRET = {"Cache-Control": "no-store"}
@@ -33,22 +34,30 @@ def _webhook_response(context: RequestContext, shown: RevealedWebhook) -> Respon
 
 
 async def add_webhook(context: RequestContext) -> Response:
-    """Adds a webhook, which is told of events from now on, and answers with its signing secret."""
-    asked = await context.body(schemas.WebhookIn)
-    added = await webhooks.add_webhook(
-        context.deps, context.account_id, asked.webhook, list(asked.events), context.actor
+    """Adds a webhook, which is told of events from now on, and answers with its signing secret.
+
+    With `domains` it is told of the events of these sender domains alone.
+    """
+    wish = _wish(await context.body(schemas.WebhookIn))
+    made = await webhooks.add_webhook(context.deps, context.account_id, wish, context.actor, context.caller.binding)
+    return _webhook_response(context, made)
+
+
+def _wish(asked: schemas.WebhookIn) -> WebhookWish:
+    return WebhookWish(
+        url=asked.webhook, events=asked.events, domains=asked.domains, covers_below=asked.covers_subdomains
     )
-    return _webhook_response(context, added)
 
 
 async def change_webhook(context: RequestContext) -> Response:
-    """Changes a webhook's URL and events; its secret stays, and one that was disabled is enabled again."""
+    """Changes a webhook's URL, events and domains; its secret stays, and one that was disabled is enabled again.
+
+    Messages of domains that it is not for any more are deleted with their deliveries.
+    """
     webhook_id = context.part("webhookId")
     await webhooks.find_webhook(context.deps, context.account_id, webhook_id)
-    asked = await context.body(schemas.WebhookIn)
-    changed = await webhooks.change_webhook(
-        context.deps, context.account_id, webhook_id, asked.webhook, list(asked.events), context.actor
-    )
+    wish = _wish(await context.body(schemas.WebhookIn))
+    changed = await webhooks.change_webhook(context.deps, context.account_id, webhook_id, wish, context.actor)
     return _webhook_response(context, changed)
 
 
@@ -103,34 +112,37 @@ REFUSED = (
 
 ENDPOINTS = (
     Endpoint(
-        method="GET", path="/webhooks", serve=list_webhooks, access=Access.READ, topic=TOPIC, answer=schemas.Webhooks,
+        method="GET", path="/webhooks", serve=list_webhooks, access=Access.READ, for_bound=True, topic=TOPIC,
+        answer=schemas.Webhooks,
     ),
     Endpoint(
-        method="POST", path="/webhooks", serve=add_webhook, access=Access.WRITE, topic=TOPIC, answer=schemas.WebhookOut,
-        body=schemas.WebhookIn, faults=(*REFUSED, Kind.CONFLICT),
+        method="POST", path="/webhooks", serve=add_webhook, access=Access.WRITE, for_bound=True, topic=TOPIC,
+        answer=schemas.WebhookOut, body=schemas.WebhookIn, faults=(*REFUSED, *REQUEST, Kind.KEY_BOUND, Kind.CONFLICT),
     ),
     Endpoint(
-        method="PUT", path="/webhooks/{webhookId}", serve=change_webhook, access=Access.WRITE, topic=TOPIC,
-        answer=schemas.WebhookOut, body=schemas.WebhookIn, faults=(*REFUSED, *ONE),
+        method="PUT", path="/webhooks/{webhookId}", serve=change_webhook, access=Access.WRITE, for_bound=True,
+        topic=TOPIC, answer=schemas.WebhookOut, body=schemas.WebhookIn,
+        faults=(*REFUSED, *REQUEST, Kind.KEY_BOUND, *ONE),
     ),
     Endpoint(
-        method="DELETE", path="/webhooks/{webhookId}", serve=delete_webhook, access=Access.WRITE, topic=TOPIC,
-        statuses=(204,), faults=ONE, free=True,
+        method="DELETE", path="/webhooks/{webhookId}", serve=delete_webhook, access=Access.WRITE, for_bound=True,
+        topic=TOPIC, statuses=(204,), faults=ONE, free=True,
     ),
     Endpoint(
         method="POST", path="/webhooks/{webhookId}/rotate-secret", serve=rotate_webhook_secret, access=Access.WRITE,
-        topic=TOPIC, answer=schemas.WebhookOut, faults=ONE,
+        for_bound=True, topic=TOPIC, answer=schemas.WebhookOut, faults=ONE,
     ),
     Endpoint(
-        method="POST", path="/webhooks/{webhookId}/test", serve=try_webhook, access=Access.WRITE, topic=TOPIC,
-        answer=schemas.DeliveryOut, faults=(*ONE, Kind.CONFLICT),
+        method="POST", path="/webhooks/{webhookId}/test", serve=try_webhook, access=Access.WRITE, for_bound=True,
+        topic=TOPIC, answer=schemas.DeliveryOut, faults=(*ONE, Kind.CONFLICT),
     ),
     Endpoint(
-        method="GET", path="/webhooks/{webhookId}/deliveries", serve=list_deliveries, access=Access.READ, topic=TOPIC,
-        answer=list[schemas.DeliveryOut], query=schemas.PageQuery, faults=(*ONE, Kind.PARAMETER_INVALID),
+        method="GET", path="/webhooks/{webhookId}/deliveries", serve=list_deliveries, access=Access.READ,
+        for_bound=True, topic=TOPIC, answer=list[schemas.DeliveryOut], query=schemas.PageQuery,
+        faults=(*ONE, Kind.PARAMETER_INVALID),
     ),
     Endpoint(
         method="POST", path="/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver", serve=redeliver,
-        access=Access.WRITE, topic=TOPIC, answer=schemas.DeliveryOut, faults=(*ONE, Kind.CONFLICT),
+        access=Access.WRITE, for_bound=True, topic=TOPIC, answer=schemas.DeliveryOut, faults=(*ONE, Kind.CONFLICT),
     ),
 )  # fmt: skip

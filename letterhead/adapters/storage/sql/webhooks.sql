@@ -1,23 +1,39 @@
 -- name: webhooks(account_id)
 -- Return an account's webhook endpoints, the oldest first.
-SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
+SELECT id, account_id, url, events, bound_events, binding, created_at, sealed, old_sealed, old_until, disabled_at,
+    disabled_why
 FROM webhooks WHERE account_id = :account_id ORDER BY id;
 
 -- name: webhook(account_id, id)
 -- Return one of an account's webhook endpoints.
-SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
+SELECT id, account_id, url, events, bound_events, binding, created_at, sealed, old_sealed, old_until, disabled_at,
+    disabled_why
 FROM webhooks WHERE id = :id AND account_id = :account_id;
 
--- name: add_webhook(id, account_id, url, events, created_at, sealed)
+-- name: add_webhook(id, account_id, url, events, bound_events, binding, created_at, sealed)
 -- Add a webhook endpoint.
-INSERT INTO webhooks (id, account_id, url, events, created_at, sealed)
-VALUES (:id, :account_id, :url, :events, :created_at, :sealed)
+INSERT INTO webhooks (id, account_id, url, events, bound_events, binding, created_at, sealed)
+VALUES (:id, :account_id, :url, :events, :bound_events, :binding, :created_at, :sealed)
 RETURNING id;
 
--- name: change_webhook(id, account_id, url, events)
--- Update a webhook endpoint's URL and events, and enable it: what has changed is tried again.
-UPDATE webhooks SET url = :url, events = :events, failing = 0, disabled_at = NULL, disabled_why = NULL
+-- name: change_webhook(id, account_id, url, events, bound_events, binding)
+-- Update a webhook endpoint's URL, events and domains, and enable it: what has changed is tried again.
+UPDATE webhooks SET url = :url, events = :events, bound_events = :bound_events, binding = :binding, failing = 0,
+    disabled_at = NULL, disabled_why = NULL
 WHERE id = :id AND account_id = :account_id
+RETURNING id;
+
+-- name: drop_deliveries_beyond(webhook_id, names, below)
+-- Delete an endpoint's deliveries of other domains than these and, where `below` is 1, those below them; tests stay.
+DELETE FROM deliveries WHERE webhook_id = :webhook_id AND life IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM
+        /*sqlite (SELECT value AS name, json_extract(deliveries.life, '$.sender') AS sender FROM json_each(:names)) AS n
+    WHERE n.sender = n.name OR (:below = 1 AND substr(n.sender, -length(n.name) - 1) = '.' || n.name) */
+        /*postgresql (
+            SELECT json_array_elements_text(CAST(:names AS JSON)) AS name, CAST(deliveries.life AS JSON) ->> 'sender' AS sender
+        ) AS n
+    WHERE n.sender = n.name OR (:below = 1 AND right(n.sender, length(n.name) + 1) = '.' || n.name) */
+)
 RETURNING id;
 
 -- name: rotate_secret(id, account_id, sealed, old_until)
@@ -30,15 +46,29 @@ RETURNING id;
 -- Delete a webhook endpoint; its deliveries go with it.
 DELETE FROM webhooks WHERE id = :id AND account_id = :account_id RETURNING id;
 
--- name: add_deliveries(account_id, id, kind, marked, at, detail, changed, life, traceparent)
--- Add a delivery of an event for each enabled endpoint of the account that subscribes to it.
--- Due at once, whatever the clock says.
+-- name: add_deliveries(account_id, sender, id, kind, marked, at, detail, changed, life, traceparent)
+-- Add a delivery of an event for each enabled endpoint of the account that subscribes to it and is for its domain.
+-- Due at once, whatever the clock says. An endpoint with a `binding` has no kind in `events`.
 INSERT INTO deliveries (webhook_id, id, kind, at, detail, changed, life, traceparent, fate, failures, due_at)
 SELECT w.id, :id, :kind, CAST(:at AS BIGINT), :detail, CAST(:changed AS TEXT), CAST(:life AS TEXT),
     CAST(:traceparent AS TEXT), 'pending', 0, 0
 FROM webhooks AS w
 WHERE w.account_id = :account_id AND w.disabled_at IS NULL
-  AND (w.events = ' * ' OR replace(w.events, :marked, '') <> w.events);
+  AND (w.events = ' * ' OR replace(w.events, :marked, '') <> w.events OR (
+    w.binding IS NOT NULL AND (w.bound_events = ' * ' OR replace(w.bound_events, :marked, '') <> w.bound_events)
+    AND EXISTS (
+        SELECT 1 FROM
+            /*sqlite json_each(w.binding, '$.names')
+        WHERE json_each.value = :sender OR (
+            json_extract(w.binding, '$.covers_below') = 1 AND substr(:sender, -length(json_each.value) - 1) = '.' || json_each.value
+        ) */
+            /*postgresql json_array_elements_text(CAST(w.binding AS JSON) -> 'names') AS json_each (value)
+        WHERE json_each.value = CAST(:sender AS TEXT) OR (
+            CAST(w.binding AS JSON) ->> 'covers_below' = 'true'
+            AND right(CAST(:sender AS TEXT), length(json_each.value) + 1) = '.' || json_each.value
+        ) */
+    )
+  ));
 
 -- name: add_delivery(webhook_id, id, kind, at, detail, traceparent)
 -- Add one delivery that follows from no event; due at once.
@@ -115,7 +145,8 @@ RETURNING id;
 
 -- name: webhook_by_id(id)
 -- Return a webhook endpoint by its id.
-SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
+SELECT id, account_id, url, events, bound_events, binding, created_at, sealed, old_sealed, old_until, disabled_at,
+    disabled_why
 FROM webhooks WHERE id = :id;
 
 -- name: add_attempt(webhook_id, delivery_id, at, milliseconds, status, said)
