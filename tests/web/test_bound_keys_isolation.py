@@ -16,7 +16,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.accounts import Caller, Scope
+from letterhead.core.accounts.key_bounds import DomainBinding
+from letterhead.core.accounts.quotas import Limits
+from letterhead.errors import Fault, Kind
 from letterhead.operations import bound_keys
 from letterhead.ports.store import Store
 from tests.faults.test_p12_isolation import IDS, Route, routes, unlike
@@ -208,6 +211,25 @@ def test_the_store_is_closed_unless_said() -> None:
     assert named <= methods
     closed = methods - named - {name for name in vars(bound_keys.BoundStore) if not name.startswith("_")}
     assert {"keys", "audit_rows", "count_domains", "dns_credential", "claim_deliveries", "add_key"} <= closed
+
+
+async def test_what_is_not_named_refuses_whatever_it_is_given(house: Installation) -> None:
+    """The store holds by itself: a route that was opened by mistake gets nothing of a domain that was not found."""
+    async with house.client(house.keys["acme"]) as acme:
+        await filled(house, acme, (OWN,))
+    account, binding = house.accounts["acme"], DomainBinding(names=(OWN,))
+    caller = Caller(account_id=account, key_id="key_1", scope=Scope.FULL, limits=Limits(), binding=binding)
+    bound = bound_keys.BoundStore(house.deps.store, caller, binding)
+    hidden = await house.deps.store.domain(account, HIDDEN)
+    assert hidden is not None
+    methods = {name for name in dir(Store) if not name.startswith("_")}
+    own = {name for name in vars(bound_keys.BoundStore) if not name.startswith("_")}
+    for name in sorted(methods - bound_keys.OPEN - own):
+        for given in ((), (account,), (hidden.id,), (hidden,)):
+            with pytest.raises(Fault) as refused:
+                await getattr(bound, name)(*given)
+            assert refused.value.kind is Kind.KEY_BOUND, (name, given)
+    assert await bound.domain(account, HIDDEN) is None
 
 
 @pytest.mark.timeout(300)
