@@ -47,19 +47,16 @@ def set_domain(
     """
     labels: dict[str, str | None] = {**dict(map(split_label, label)), **dict.fromkeys(remove_label)}
     given: dict[str, object] = {"note": note, "labels": labels or None, "contact": contact}
-    given |= {"copyAccount": copy_account, "coversSubdomains": covers_subdomains}
-    given |= {"contactLanguage": contact_language}
+    given |= {"contactLanguage": contact_language, "copyAccount": copy_account, "coversSubdomains": covers_subdomains}
     body = {name: value for name, value in given.items() if value is not None}
     if not body:
-        raise Fault(
-            Kind.CONFIG_INVALID, "Nothing is given that could be set.", 'Name it, for example: --note "new in May".'
-        )
+        fix = 'Name it, for example: --note "new in May".'
+        raise Fault(Kind.CONFIG_INVALID, "Nothing is given that could be set.", fix)
     with Api(account_key()) as api:
         answer = api.call("PATCH", path_of("domains", sender), body)
-    state = decode_json(answer).get("contact", {}).get("state")
     if as_json:
         print(answer.decode())
-    elif contact and state == "waiting":
+    elif contact and decode_json(answer).get("contact", {}).get("state") == "waiting":
         print(f"Set. A link was mailed to {contact}: the address counts once somebody there has confirmed it.")
     else:
         print(f"Set. All of it: letterhead domains show {sender}")
