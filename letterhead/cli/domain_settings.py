@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
+from letterhead.core.languages.negotiation import PageLanguage
 from letterhead.errors import Fault, Kind
 
 
@@ -18,6 +19,7 @@ def set_domain(
     label: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     remove_label: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     contact: str | None = None,
+    contact_language: PageLanguage | None = None,
     copy_account: Annotated[bool | None, Parameter(negative="--no-copy-account")] = None,
     covers_subdomains: bool | None = None,
     as_json: AsJson = False,
@@ -36,6 +38,8 @@ def set_domain(
         The key of a label to remove; may be given several times.
     contact
         The address that gets the domain's reminders, once a link mailed there was confirmed; an empty one removes it.
+    contact_language
+        The language of the mails to the contact, until the contact confirms the address in another one.
     copy_account
         Whether the account's own address gets what the contact gets.
     covers_subdomains
@@ -43,18 +47,16 @@ def set_domain(
     """
     labels: dict[str, str | None] = {**dict(map(split_label, label)), **dict.fromkeys(remove_label)}
     given: dict[str, object] = {"note": note, "labels": labels or None, "contact": contact}
-    given |= {"copyAccount": copy_account, "coversSubdomains": covers_subdomains}
+    given |= {"contactLanguage": contact_language, "copyAccount": copy_account, "coversSubdomains": covers_subdomains}
     body = {name: value for name, value in given.items() if value is not None}
     if not body:
-        raise Fault(
-            Kind.CONFIG_INVALID, "Nothing is given that could be set.", 'Name it, for example: --note "new in May".'
-        )
+        fix = 'Name it, for example: --note "new in May".'
+        raise Fault(Kind.CONFIG_INVALID, "Nothing is given that could be set.", fix)
     with Api(account_key()) as api:
         answer = api.call("PATCH", path_of("domains", sender), body)
-    state = decode_json(answer).get("contact", {}).get("state")
     if as_json:
         print(answer.decode())
-    elif contact and state == "waiting":
+    elif contact and decode_json(answer).get("contact", {}).get("state") == "waiting":
         print(f"Set. A link was mailed to {contact}: the address counts once somebody there has confirmed it.")
     else:
         print(f"Set. All of it: letterhead domains show {sender}")

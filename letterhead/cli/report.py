@@ -144,7 +144,8 @@ def _kept(domain: ApiObject) -> Iterator[tuple[str, str]]:
     if contact := domain.get("contact"):
         state = {"waiting": "not confirmed yet", "ended": "has ended its mails"}.get(contact["state"], contact["state"])
         copied = "" if contact["copyAccount"] else ", no copy for the account"
-        yield "contact", f"{contact['email']} ({state}{copied})"
+        language = "" if contact["language"] == "en" else f", language {contact['language']}"
+        yield "contact", f"{contact['email']} ({state}{copied}{language})"
     if note := domain.get("note"):
         yield "note", note
 

@@ -153,6 +153,7 @@ _OPTIONS: Mapping[str, str] = {
     "label": "--label",
     "labels": "--label",
     "contact": "--contact",
+    "contactLanguage": "--contact-language",
     "copyAccount": "--copy-account",
     "after": "--after",
     "expiresAt": "--until",

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from letterhead.core.accounts.accounts import Account, is_reachable_address
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.profile import Contact, DomainProfile
-from letterhead.core.schedule.contact_mail import contact_email
+from letterhead.core.languages.language import ENGLISH, LanguageReader
+from letterhead.core.schedule.contact_mail import ContactEmailInput, contact_email
 from letterhead.core.schedule.reminder_mail import Email, address_email
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import AccountNeeds, AccountUpdate, StoreForAccounts, change_account, find_account
@@ -23,6 +24,7 @@ from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
 from letterhead.operations.mail_limits import DAY, count_mail, find_mailer, parse_recipient
 from letterhead.operations.opt_outs import contact_opt_out_url
+from letterhead.operations.setup_links import address_in
 from letterhead.ports.deps import OperationSettings
 from letterhead.ports.mail import DeliveryResult, Mailer
 from letterhead.ports.store.leases import LeaseStore
@@ -44,6 +46,8 @@ class AddressNeeds(AccountNeeds, Protocol):
     def policy(self) -> OperationSettings: ...
     @property
     def mailer(self) -> Mailer | None: ...
+    @property
+    def languages(self) -> LanguageReader: ...
 
 
 class AddressChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,23 +100,27 @@ async def may_ask_contact(deps: AddressNeeds, account_id: str, text: str, presen
 async def send_contact_link(deps: AddressNeeds, domain: Domain, contact: Contact, actor: Actor) -> None:
     """Mail the link that confirms a domain's contact, which is stored. Faults: `conflict`, `provider-failed`."""
     account = await find_account(deps, domain.account_id)
-    email = contact_email(
+    confirm, refuse = contact_urls(deps, domain, contact)
+    given = ContactEmailInput(
         to=contact.email,
         name=_message_name(deps),
         brand=deps.policy.brand_name,
         account=account.name,
         sender=domain.sender,
-        urls=contact_urls(deps, domain, contact),
+        confirm=confirm,
+        refuse=refuse,
+        language=deps.languages(contact.language or ENGLISH.code),
     )
     # The address stays out of the audit, which outlives the contact.
-    await _send(deps, find_mailer(deps), email, actor, ("contact.ask", domain.sender))
+    await _send(deps, find_mailer(deps), contact_email(given), actor, ("contact.ask", domain.sender))
 
 
 def contact_urls(deps: AddressNeeds, domain: Domain, contact: Contact) -> tuple[str, str]:
     """Return the links by which a domain's contact confirms the address within a day, and refuses all mail."""
     account_id, until = domain.account_id, _tomorrow(deps)
     change = AddressChange(account_id=account_id, email=contact.email, until=until, domain_id=domain.id)
-    return _url(deps, change, _contact_state(contact)), contact_opt_out_url(deps, domain.id, contact.email)
+    confirm = address_in(_url(deps, change, _contact_state(contact)), contact.language)
+    return confirm, contact_opt_out_url(deps, domain.id, contact)
 
 
 def _tomorrow(deps: AddressNeeds) -> int:
@@ -180,8 +188,8 @@ def _dead_link() -> Fault:
     )
 
 
-async def confirm_address(deps: AddressNeeds, token: str, actor: Actor) -> AskedAddress:
-    """Make the address that a link confirms count; Fault `not-found`."""
+async def confirm_address(deps: AddressNeeds, token: str, language: str, actor: Actor) -> AskedAddress:
+    """Make the address that a link confirms count; a contact is written to in this language. Fault `not-found`."""
     asked = await find_asked_address(deps, token)
     actor = replace(actor, account_id=asked.account.id)
     if asked.domain is None:
@@ -193,7 +201,7 @@ async def confirm_address(deps: AddressNeeds, token: str, actor: Actor) -> Asked
         contact = profile.contact
         if contact is None or not hmac.compare_digest(token, _token(deps, asked.change, _contact_state(contact))):
             raise _dead_link()  # it was changed, or confirmed, since it was read
-        return replace(profile, contact=replace(contact, confirmed_at=now, reminders=True))
+        return replace(profile, contact=replace(contact, confirmed_at=now, reminders=True, language=language))
 
     row = audit_row(deps, actor, "contact.confirm", asked.domain.sender)
     if await deps.store.change_profile(asked.domain, confirm, row) is None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.profile import Contact, DomainProfile, change_labels, parse_note
+from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.confirmed_addresses import (
     AddressNeeds,
@@ -29,13 +30,15 @@ class DomainSettingNeeds(AddressNeeds, FindDomainNeeds, Protocol):
 class DomainSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What to change of a domain; what is unset stays as it is.
 
-    An empty note or contact removes it. Of the labels, those are removed whose value is None; `labels` itself is None
+    An empty note or contact removes it; a contact without a language is written to in English, until the person
+    confirms in another one. Of the labels, those are removed whose value is None; `labels` itself is None
     to remove all of them.
     """
 
     note: str | UnsetType = UNSET
     labels: Mapping[str, str | None] | UnsetType | None = UNSET
     contact: str | UnsetType = UNSET
+    contact_language: str | UnsetType | None = UNSET
     copy_account: bool | UnsetType = UNSET
     covers_subdomains: bool | UnsetType = UNSET
 
@@ -55,6 +58,8 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True):
             profile = replace(profile, contact=None)
         if not isinstance(self.copy_account, UnsetType):
             profile = replace(profile, copy_account=self.copy_account)
+        if not isinstance(self.contact_language, UnsetType) and profile.contact is not None:
+            profile = replace(profile, contact=replace(profile.contact, language=self.contact_language))
         return profile
 
 
@@ -64,16 +69,24 @@ async def change_domain(
     """Change what is given of a domain's settings; a link is mailed to a new contact, who counts once it is confirmed.
 
     Where the mail server does not take that mail, the contact is stored and waits. Faults: `not-found`, `note-invalid`,
-    `label-invalid`, and those of `may_ask_contact` and `send_contact_link` for the contact.
+    `label-invalid`, `conflict` for the language of nobody, and those of `may_ask_contact` and `send_contact_link`.
     """
     domain = await find_domain(deps, account_id, raw)
     if not (named := settings.named()):
         return domain
     present = await deps.store.profile(domain.id)
-    settings.apply(present)  # refuses before a mail is counted
+    applied = settings.apply(present)  # refuses before a mail is counted
     asked: Contact | None = None
     if isinstance(settings.contact, str) and settings.contact:
         asked = await may_ask_contact(deps, account_id, settings.contact, present.contact)
+        if asked is not None:
+            asked = replace(asked, language=_language_of(asked, settings, present.contact))
+    elif isinstance(settings.contact_language, str) and applied.contact is None:
+        raise Fault(
+            Kind.CONFLICT,
+            f"{domain.sender} has no contact whose language could be set.",
+            "Name the contact in the same request.",
+        )
 
     def change(profile: DomainProfile) -> DomainProfile:
         changed = settings.apply(profile)
@@ -89,3 +102,10 @@ async def change_domain(
     if asked is not None:
         await send_contact_link(deps, domain, asked, actor)
     return domain
+
+
+def _language_of(asked: Contact, settings: DomainSettings, present: Contact | None) -> str | None:
+    """Return the language of a contact who is asked: the one that is set now, or was set for this address."""
+    if not isinstance(settings.contact_language, UnsetType):
+        return settings.contact_language
+    return present.language if present is not None and present.email == asked.email else None

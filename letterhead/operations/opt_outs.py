@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Account
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.profile import DomainProfile
+from letterhead.core.domain.profile import Contact, DomainProfile
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import AccountNeeds, AccountUpdate, change_account
 from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.setup_links import address_in
 from letterhead.ports.deps import Digest, OperationSettings
 
 PATH = "/reminders/opt-out/"
@@ -44,9 +45,10 @@ def opt_out_url(deps: OptOutLinkNeeds, account_id: str) -> str:
     return f"{deps.policy.public_url}{PATH}{account_id}.{_signature(deps, account_id)}"
 
 
-def contact_opt_out_url(deps: OptOutLinkNeeds, domain_id: str, email: str) -> str:
+def contact_opt_out_url(deps: OptOutLinkNeeds, domain_id: str, contact: Contact) -> str:
     """Return the link that ends the mails about a domain to its contact, while that address is the contact."""
-    return f"{deps.policy.public_url}{PATH}{domain_id}.{_signature(deps, f'{domain_id}|{email}')}"
+    url = f"{deps.policy.public_url}{PATH}{domain_id}.{_signature(deps, f'{domain_id}|{contact.email}')}"
+    return address_in(url, contact.language)
 
 
 def _signature(deps: OptOutLinkNeeds, subject: str) -> str:

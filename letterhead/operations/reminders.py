@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Account, is_reachable_url
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.profile import DomainProfile
+from letterhead.core.domain.profile import Contact, DomainProfile
 from letterhead.core.domain.progress import progress
 from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.languages.language import ENGLISH
 from letterhead.core.schedule import reminders as rules
 from letterhead.core.schedule.recipients import Recipient, reminder_recipients
 from letterhead.core.schedule.reminder_mail import Email, ReminderInput, reminder_email
@@ -23,9 +24,10 @@ from letterhead.operations import setup_links
 from letterhead.operations.accounts import AccountNeeds
 from letterhead.operations.audit import WORKER
 from letterhead.operations.confirmed_addresses import reachable_email
-from letterhead.operations.domains import list_last_checks, plan_of
+from letterhead.operations.domains import list_last_checks, plan_of, view
 from letterhead.operations.opt_outs import contact_opt_out_url, opt_out_url
 from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
+from letterhead.operations.translated_findings import translate_view
 from letterhead.ports.mail import DeliveryResult, Mailer, SendResult
 from letterhead.ports.store.alerts import AlertStore
 from letterhead.ports.store.reminders import DueReminder, ReminderStore
@@ -95,22 +97,45 @@ async def _send_mail(deps: ReminderNeeds, due: DueReminder, domain: Domain, acco
             progress=progress(domain, plan_of(deps, domain), deps.now()).sentence,
             setup_url=setup_url,
         )
-        emails = [_address(deps, written, account, each) for each in recipients]
+        emails = [
+            await _address_contact(deps, written, account, profile.contact)
+            if each.is_contact and profile.contact
+            else _address(deps, written, account, each)
+            for each in recipients
+        ]
         if await deps.store.mark_handed_over(due.id, owner, deps.now()):
             await _hand_over(deps, deps.mailer, due, list(zip(recipients, emails, strict=True)))
 
 
 def _address(deps: ReminderNeeds, written: ReminderInput, account: Account, to: Recipient) -> Email:
-    """Write the message to one recipient: all have one set-up link, and each a link of its own that ends them."""
-    name = f"{written.name}{'-contact' if to.is_contact else ''}.{deps.policy.installation}"
-    if to.is_contact:
-        unsubscribe = contact_opt_out_url(deps, written.domain.id, to.email)
-        theirs = replace(written, contact_for=account.name, reply_to=reachable_email(account))
-        return reminder_email(replace(theirs, to=to.email, name=name, unsubscribe=unsubscribe))
+    """Write the message to the account: all have one set-up link, and each a link of its own that ends them."""
     reachable = is_reachable_url(deps.policy.public_url)
     domain_url = f"{deps.policy.public_url}{DOMAINS}{quote(written.domain.sender, safe='')}" if reachable else None
     own = replace(written, domain_url=domain_url, unsubscribe=opt_out_url(deps, account.id))
-    return reminder_email(replace(own, to=to.email, name=name))
+    return reminder_email(replace(own, to=to.email, name=f"{written.name}.{deps.policy.installation}"))
+
+
+async def _address_contact(deps: ReminderNeeds, written: ReminderInput, account: Account, contact: Contact) -> Email:
+    """Write the message to the domain's contact, in the contact's language, which its links carry."""
+    language, domain, url = deps.languages(contact.language or ENGLISH.code), written.domain, written.setup_url
+    theirs = replace(
+        written,
+        contact_for=account.name,
+        reply_to=reachable_email(account),
+        to=contact.email,
+        name=f"{written.name}-contact.{deps.policy.installation}",
+        unsubscribe=contact_opt_out_url(deps, domain.id, contact),
+        setup_url=None if url is None else setup_links.address_in(url, contact.language),
+    )
+    if language is not ENGLISH:
+        shown = translate_view(deps, await view(deps, domain), language)
+        theirs = replace(
+            theirs,
+            language=language,
+            findings=shown.last_check.findings if shown.last_check else (),
+            progress=progress(domain, shown.plan, deps.now(), language).sentence,
+        )
+    return reminder_email(theirs)
 
 
 async def _hand_over(

@@ -74,7 +74,7 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def address_in(url: str, language: str | None) -> str:
-    """Return the address of a set-up page in a language."""
+    """Return the address of a page for customers in a language."""
     return f"{url}?lang={language}" if language else url
 
 

@@ -34,7 +34,7 @@ from letterhead.web.pages import PAGES
 from letterhead.web.pages.renderer import MailedPageRenderer, PageRenderer
 from letterhead.web.proxy_signs import ProxySigns
 from letterhead.web.rate_limits import OpenIdRates, RequestRates, TokenBuckets
-from letterhead.web.routes import ENDPOINTS, reminders
+from letterhead.web.routes import ENDPOINTS
 from letterhead.web.templating.environment import Templates
 
 ZONES_AT_ONCE, ZONES_EACH = 8, 3  # zones at DNS hosts that are read or written at the same time; of each account
@@ -53,8 +53,9 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
     # People type a final slash: pages accept it; the API answers 404.
     slashed = tuple(replace(page, path=f"{page.path}/") for page in PAGES if page.path != "/")
     resources: list[Resource] = []
-    of_programs = tuple(each for each in ENDPOINTS if each not in reminders.ENDPOINTS)
-    for table, renderer in ((of_programs, api), (reminders.ENDPOINTS, mailed), ((*PAGES, *slashed), pages)):
+    of_programs = tuple(each for each in ENDPOINTS if not each.is_page)
+    of_mails = tuple(each for each in ENDPOINTS if each.is_page)
+    for table, renderer in ((of_programs, api), (of_mails, mailed), ((*PAGES, *slashed), pages)):
         by_path: dict[str, list[Endpoint]] = {}
         for endpoint in table:
             by_path.setdefault(endpoint.path, []).append(endpoint)

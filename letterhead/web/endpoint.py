@@ -47,6 +47,7 @@ class Endpoint:
     faults: tuple[Kind, ...] = ()
     free: bool = False
     media_type: str = "application/json"
+    is_page: bool = False  # people open it: its faults are pages too
     text_types: tuple[str, ...] = ()  # media types that are answered by text instead, where the request asks for them
 
     @property

@@ -166,7 +166,8 @@ def _responses(endpoint: Endpoint, named: JsonObject) -> JsonObject:
         responses[str(status)] = {
             "description": errors.title(status),
             "headers": _headers() | (RETRY_AFTER if status in (429, 503) else {}),
-            "content": {"application/json": {"schema": schema, "examples": shown}},
+            "content": {"application/json": {"schema": schema, "examples": shown}}
+            | ({"text/html": {"schema": {"type": "string"}}} if endpoint.is_page else {}),
         }
     if 503 in endpoint.statuses:  # /readyz, which says in a shape of its own that the store is out of reach
         responses["503"] = _success(endpoint, named) | {"description": "Not ready"}

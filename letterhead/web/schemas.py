@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from letterhead.core.dns.answers import Snapshot
 from letterhead.core.domain.profile import MOST_LABELS
 from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.languages.negotiation import PageLanguage
 from letterhead.core.public.representation import PublicDomain, PublicProgress, Status, VerificationRecord
 
 RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
@@ -103,6 +104,7 @@ class ContactOut(Out, frozen=True, kw_only=True):
     asked_at: datetime
     confirmed_at: datetime | UnsetType = UNSET
     copy_account: bool
+    language: PageLanguage
 
 
 class DomainDetail(SenderDomain, frozen=True, kw_only=True):

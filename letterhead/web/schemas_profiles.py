@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.accounts.accounts import EMAIL_LIMIT
 from letterhead.core.domain.profile import MOST_LABELS, NOTE_LIMIT
+from letterhead.core.languages.negotiation import PageLanguage
 from letterhead.web.schemas import In
 
 _NOTE = Meta(
@@ -19,6 +20,10 @@ _CONTACT = Meta(
     max_length=EMAIL_LIMIT,
     description="Who gets the domain's reminders, once a link mailed there was confirmed. null removes the contact.",
 )
+_CONTACT_LANGUAGE = Meta(
+    description="The language of the mails to the contact: that in which the contact confirmed the address, unless it "
+    "was set after. null is English."
+)
 _COPY = Meta(description="Whether the account's address gets what the contact gets; true unless it was set.")
 
 
@@ -28,6 +33,7 @@ class DomainChange(In, frozen=True, kw_only=True):
     note: Annotated[str | None, _NOTE] | UnsetType = UNSET
     labels: Annotated[dict[str, str | None] | None, _LABELS] | UnsetType = UNSET
     contact: Annotated[str, _CONTACT] | UnsetType | None = UNSET
+    contact_language: Annotated[PageLanguage | None, _CONTACT_LANGUAGE] | UnsetType = UNSET
     copy_account: Annotated[bool, _COPY] | UnsetType = UNSET
     covers_subdomains: (
         Annotated[bool, Meta(description="Whether its key signs mail from the names below it too.")] | UnsetType

@@ -19,6 +19,7 @@ from letterhead.core.domain.profile import DomainProfile
 from letterhead.core.domain.progress import is_required, progress
 from letterhead.core.findings.acceptance import findings_not_accepted
 from letterhead.core.findings.diagnosis import Severity, readable
+from letterhead.core.languages.negotiation import DEFAULT, PageLanguage, lookup
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict, unanswered_result
 from letterhead.core.public import representation
@@ -136,6 +137,7 @@ def _contact(profile: DomainProfile) -> schemas.ContactOut | UnsetType:
         asked_at=contact.asked_at,
         confirmed_at=given(contact.confirmed_at),
         copy_account=profile.copy_account,
+        language=PageLanguage(lookup(contact.language or DEFAULT) or DEFAULT),
     )
 
 

@@ -134,13 +134,15 @@ class Notes:
         """Sets note, labels and contact, confirms the contact by the mailed link, and deletes a domain with a note."""
         words, before = self.words, len(self.mails.taken)
         kept = {"note": words["note"], "labels": {words["label-key"]: words["label"]}}
-        self.right(client.patch(self.path, json=kept | {"contact": f"{words['contact']}@customer.example"}))
+        kept |= {"contact": f"{words['contact']}@customer.example", "contactLanguage": "de"}
+        self.right(client.patch(self.path, json=kept))
         confirm = self.mailed(before, "/account/address/")
         with httpx2.Client(base_url=self.life.serving.url, timeout=30) as nobody:
-            for answer in (nobody.get(confirm, headers=HTML), nobody.post(confirm, headers=HTML)):
+            for answer in (nobody.get(confirm, headers=HTML), nobody.post(f"{confirm}?lang=ja", headers=HTML)):
                 assert self.life.remember(answer, "mailed pages").status_code == 200
             self.life.remember(nobody.get(confirm[:-1], headers=HTML), "mailed pages")
-        assert self.right(client.get(self.path))["contact"]["state"] == "confirmed"
+        contact = self.right(client.get(self.path))["contact"]
+        assert (contact["state"], contact["language"]) == ("confirmed", "ja")
         gone = f"/domains/gone.{self.life.zone}"
         assert client.post("/domains", json={"sender": f"gone.{self.life.zone}"}).status_code == 200
         self.right(client.patch(gone, json={"note": words["note of a deleted domain"]}))

@@ -13,7 +13,9 @@ from tests.contracts.samples import NOW, Shop, audit, event, later
 FULL = DomainProfile(
     note="Ask Jo first.\nThen rotate: \u00fc \U0001f511",
     labels={"plan": "gold:2026", "team": "web"},
-    contact=Contact(email="dns@example.net", asked_at=NOW, confirmed_at=later(minutes=1), reminders=False),
+    contact=Contact(
+        email="dns@example.net", asked_at=NOW, confirmed_at=later(minutes=1), reminders=False, language="ja"
+    ),
     copy_account=False,
 )
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from letterhead.core.accounts.accounts import Account
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.profile import Contact, DomainProfile, arriving_profile, change_labels, parse_label
-from letterhead.core.schedule.contact_mail import contact_email
+from letterhead.core.schedule.contact_mail import ContactEmailInput, contact_email
 from letterhead.core.schedule.recipients import reminder_recipients
 from letterhead.errors import Fault
 
@@ -46,6 +46,9 @@ def test_what_arrives_is_read_anew() -> None:
     """From another installation: no contact is confirmed here, and nothing is longer than could be set here."""
     profile = DomainProfile(note="x", labels={"team": "web"}, contact=CONFIRMED, copy_account=False)
     assert arriving_profile(profile) == replace(profile, contact=WAITING)
+    for language, kept in (("ja", "ja"), ("en", "en"), ("tlh", None), (None, None)):
+        arrived = arriving_profile(replace(profile, contact=replace(CONFIRMED, language=language))).contact
+        assert arrived == replace(WAITING, language=kept)
     for bad in (
         replace(profile, note="x" * 1001),
         replace(profile, labels={"A": "b"}),
@@ -65,8 +68,13 @@ def test_labels_are_written_with_a_colon() -> None:
 def test_names_in_the_mail_are_data() -> None:
     """What an account calls itself makes no line, no link and no tag in the mail to its contact."""
     urls = ("https://lh.example.com/account/address/x", "https://lh.example.com/reminders/opt-out/y")
+    confirm, refuse = urls
     name = 'Acme\r\n\r\nClick <a href="https://evil.example">here</a>'
-    email = contact_email(to=THEIRS, name="n", brand="", account=name, sender="xn--bcher-kva.example", urls=urls)
+    email = contact_email(
+        ContactEmailInput(
+            to=THEIRS, name="n", brand="", account=name, sender="xn--bcher-kva.example", confirm=confirm, refuse=refuse
+        )
+    )
     assert "\n" not in email.subject and '<a href="https://evil' not in email.html
     assert "Acme    Click" in email.text and "b\u00fccher.example (xn--bcher-kva.example)" in email.text
     assert all(url in part for url in urls for part in (email.text, email.html))

@@ -23,7 +23,7 @@ from letterhead.core.findings.diagnosis import Diagnosis, Severity
 from letterhead.core.languages import phrases
 from letterhead.core.languages.language import BETWEEN
 from letterhead.core.languages.negotiation import DEFAULT, NAMES
-from letterhead.core.schedule import setup_mail
+from letterhead.core.schedule import reminder_mail, setup_mail
 from letterhead.core.zone import zone_text
 from letterhead.web.templating.texts import read_texts
 
@@ -40,6 +40,8 @@ SOURCES = (
     "core/check/check.py",
     "core/domain/progress.py",
     "core/mail_from/topic.py",
+    "core/schedule/contact_mail.py",
+    "core/schedule/reminder_mail.py",
     "core/schedule/setup_mail.py",
     "core/zone/topic.py",
 )
@@ -78,7 +80,7 @@ def _texts_in_calls() -> Iterator[Message]:
         for _, found, _, _ in extract_from_file("python", path, keywords=CALLS):
             text: str | tuple[str, str] = found if isinstance(found, str) else (str(found[0]), str(found[1]))
             yield text, ""
-    yield from ((each, "") for each in (*progress.TEXTS, *setup_mail.TEXTS))
+    yield from ((each, "") for each in (*progress.TEXTS, *setup_mail.TEXTS, *reminder_mail.TEXTS))
     yield from ((label, "") for label in ("Type", "Name", "Value", "Priority"))
 
 

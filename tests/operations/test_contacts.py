@@ -1,19 +1,26 @@
 """Reminders go to the domain's contact, with a copy for the account or without: each step once, to whom it may."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace as replace_fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain.profile import Contact, DomainProfile
+from letterhead.core.languages.language import ENGLISH
+from letterhead.core.schedule.reminder_mail import ReminderInput, reminder_email
+from letterhead.core.schedule.reminders import AT_ONCE, Reminder, ReminderKind
 from letterhead.operations import accounts, domain_settings, opt_outs
 from letterhead.operations.audit import audit_row
 from letterhead.operations.domain_settings import DomainSettings
 from letterhead.wiring.assemble import Overrides
 from tests.operations.test_reminders import NAME, at_risk, body, live, mail_settings, remind, verified
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
+from tests.rigs.marked_language import marked_language, unmarked
 from tests.rigs.smtp import Ledger, Mood
 
 CONTACT, OWN = "dns@customer.example", "dns@acme.test"
@@ -33,10 +40,10 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, ledger: Ledger) ->
         yield world
 
 
-async def name_contact(world: World, *, confirmed: bool = True, copy: bool = True) -> None:
+async def name_contact(world: World, *, confirmed: bool = True, copy: bool = True, language: str | None = None) -> None:
     """Gives the domain a contact."""
     domain, now = await world.domain(NAME), world.deps.now()
-    contact = Contact(email=CONTACT, asked_at=now, confirmed_at=now if confirmed else None)
+    contact = Contact(email=CONTACT, asked_at=now, confirmed_at=now if confirmed else None, language=language)
     profile = DomainProfile(contact=contact, copy_account=copy)
     await world.deps.store.change_profile(domain, lambda _: profile, audit_row(world.deps, OPERATOR, "x", "y"))
 
@@ -66,6 +73,56 @@ async def test_the_contact_gets_it_and_the_account_a_copy(ours: World, clock: Cl
     await live(ours, clock, hours=1)
     assert to_whom(ledger) == [CONTACT, OWN] * 2
     assert (await ours.domain(NAME)).reminder_sent_at is not None
+
+
+async def test_each_reads_it_in_a_language_of_theirs(ours: World, clock: Clock, ledger: Ledger) -> None:
+    """The contact's message, its dates, findings and links are in the contact's language; the account's in English."""
+    await ours.add(NAME)
+    await name_contact(ours, language="de")
+    await live(ours, clock, hours=24)
+    theirs, own = ledger.messages()
+    assert str(theirs["Subject"]) == f"b\u00fccher.test ({NAME}): noch nicht bestätigt"
+    text = body(theirs)
+    assert "26. Nov. 2026, 12:00 UTC" in text and "2026-11-26" not in text
+    assert " 0 von 4 veröffentlicht: Sie können noch nicht senden; " in text
+    assert "Was zu tun ist: " in text
+    assert "weil Acme Sie als Ansprechperson für diese Domain genannt hat" in text
+    assert re.search(r"https://lh\.example\.com/setup/\S+\?lang=de\s", text)
+    assert str(theirs["List-Unsubscribe"]).endswith("?lang=de>")
+    html = theirs.get_body(("html",))
+    assert html is not None and '<html lang="de">' in html.get_content()
+    assert "still not verified" in str(own["Subject"]) and "2026-11-26 12:00 UTC" in body(own)
+    assert "lang=" not in body(own)
+    token = urlsplit(str(theirs["List-Unsubscribe"])[1:-1]).path.rpartition("/")[2]
+    assert (await opt_outs.find_opt_out(ours.deps, token)).domain is not None
+
+
+async def test_no_english_is_left_in_a_message_to_the_contact(
+    ours: World, dns: WrittenDns, clock: Clock, ledger: Ledger
+) -> None:
+    """Whatever it is about; what is neither marked nor data would be English."""
+    language = marked_language()
+    deps = replace_fields(ours.deps, languages=lambda code: language if code == "de" else ENGLISH)
+    marked = World(deps, ours.account, ours.key)
+    await verified(ours, dns, clock)
+    await name_contact(ours, copy=False, language="de")
+    await at_risk(marked, dns, clock)
+    await live(marked, clock, hours=73)
+    dns.publish(await marked.dkim(NAME))
+    await live(marked, clock, hours=2)
+    subjects = [str(each["Subject"]) for each in ledger.messages()]
+    assert len(subjects) >= 3
+    for message in ledger.messages():
+        assert unmarked([str(message["Subject"]), *body(message).splitlines()], ["Acme", "b\u00fccher.test"]) == []
+    domain, now = await ours.domain(NAME), clock.at
+    for kind in set(ReminderKind) - {ReminderKind.ACCEPTANCE_ENDED}:  # which is for the account alone
+        reminder = Reminder(kind=kind, step=AT_ONCE, spell=now.isoformat(), due_at=now)
+        given = ReminderInput(
+            reminder=reminder, domain=domain, findings=(), to=CONTACT, name="r", unsubscribe="https://lh.example.com/x",
+            contact_for="Acme", language=language,
+        )  # fmt: skip
+        email = reminder_email(given)
+        assert unmarked([email.subject, *email.text.splitlines()], ["Acme", "b\u00fccher.test"]) == [], kind
 
 
 async def test_without_a_copy(ours: World, dns: WrittenDns, clock: Clock, ledger: Ledger) -> None:

@@ -58,7 +58,7 @@ async def test_a_contact_counts_once_it_is_confirmed(sending: Installation, ledg
         asked = await acme.patch(PATH, json={"contact": CONTACT})
         assert asked.status_code == 200, asked.text
         assert asked.json()["contact"] | {"askedAt": ""} == {
-            "email": CONTACT, "state": "waiting", "askedAt": "", "copyAccount": True,
+            "email": CONTACT, "state": "waiting", "askedAt": "", "copyAccount": True, "language": "en",
         }  # fmt: skip
         (message,) = ledger.messages()
         assert message["To"] == CONTACT
@@ -79,6 +79,42 @@ async def test_a_contact_counts_once_it_is_confirmed(sending: Installation, ledg
         rows = await sending.deps.store.audit_rows(sending.accounts["acme"], None, 10)
         assert {"domain.change", "contact.ask", "contact.confirm"} <= {each.row.action for each in rows}
         assert not any("customer.example" in each.row.subject for each in rows)
+
+
+async def test_a_contact_is_written_to_in_a_language(sending: Installation, ledger: Ledger) -> None:
+    """The one that is set, with the mail and its links; then the one of the page on which it was confirmed."""
+    wish = {"contact": CONTACT, "contactLanguage": "de"}
+    german, polish = {"Accept-Language": "de"}, {"Accept-Language": "pl"}
+    async with sending.client(sending.keys["acme"]) as acme, sending.client() as nobody:
+        assert (await acme.patch(PATH, json=wish)).json()["contact"]["language"] == "de"
+        (message,) = ledger.messages()
+        assert str(message["Subject"]) == "Bestätigen Sie diese Adresse für Nachrichten zu acme.dev"
+        assert str(message["List-Unsubscribe"]).endswith("?lang=de>")
+        confirm, _ = links(ledger)
+        assert f"{confirm}?lang=de" in message.as_string().replace("=\n", "").replace("=3D", "=")
+        page = await nobody.get(f"{confirm}?lang=de", headers=polish)
+        assert '<html lang="de">' in page.text  # the address comes before the browser
+        await nobody.post(f"{confirm}?lang=nl", headers=polish)  # the switch before both
+        confirmed = await contact(acme) or {}
+        assert (confirmed["state"], confirmed["language"]) == ("confirmed", "nl")
+        for changed, shown in (("ja", "ja"), (None, "en"), ("pt", "pt")):
+            answer = await acme.patch(PATH, json={"contactLanguage": changed})
+            assert answer.json()["contact"] == confirmed | {"language": shown}
+        assert (await acme.patch(PATH, json={"contactLanguage": "tlh"})).status_code == 400
+        assert (await acme.patch(PATH, json=wish)).json()["contact"] == confirmed | {"language": "de"}
+        await acme.patch(PATH, json={"contact": OTHER})
+        assert (await contact(acme) or {})["language"] == "en"  # somebody else
+        second, refuse = links(ledger)
+        assert "?lang=" not in ledger.messages()[-1].as_string()
+        assert (await nobody.post(refuse, headers=german)).status_code == 200
+        assert (await contact(acme) or {})["language"] == "en"
+        await nobody.post(second, headers=german)  # nobody has set one: the browser says it
+        assert (await contact(acme) or {})["language"] == "de"
+        await acme.patch(PATH, json={"contact": None})
+        refused = await acme.patch(PATH, json={"contactLanguage": "fr", "note": "x"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
+        assert "note" not in (await acme.get(PATH)).json()
+    assert len(ledger.messages()) == 2
 
 
 async def test_a_change_starts_again(sending: Installation, ledger: Ledger, clock: Clock) -> None:

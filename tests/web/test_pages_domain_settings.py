@@ -29,6 +29,7 @@ async def sending(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Installation]
 async def test_the_form_sets_what_it_shows(sending: Installation, ledger: Ledger) -> None:
     """All three, as the API has them; sent again unchanged it asks nobody; emptied it removes them."""
     form = {"note": "Ask <Jo>.", "labels": "team: web\r\n\r\nplan:gold", "contact": CONTACT, "copy": "on"}
+    form["contact_language"] = "ja"
     async with sending.client(sending.keys["acme"]) as acme, sending.client() as browser:
         await sign_in(browser, sending.keys["acme"])
         form["csrf"] = csrf(await browser.get(PAGE))
@@ -42,7 +43,12 @@ async def test_the_form_sets_what_it_shows(sending: Installation, ledger: Ledger
             CONTACT,
             True,
         )
-        assert len(ledger.messages()) == 1
+        assert shown["contact"]["language"] == "ja"
+        assert 'value="ja" lang="ja" selected' in saved.text
+        again = await browser.post(f"{PAGE}/settings", data=form | {"contact_language": ""}, follow_redirects=True)
+        assert "A link is sent" in again.text  # the contact has not confirmed yet: asked again, with another language
+        assert (await acme.get("/domains/acme.dev")).json()["contact"]["language"] == "en"
+        assert len(ledger.messages()) == 2
         listed = await browser.get("/dashboard?label=team:web&label=plan:gold")
         assert "acme.dev" in listed.text and ">other.dev<" not in listed.text
         assert "Only domains with the label" in listed.text

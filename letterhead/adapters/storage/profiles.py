@@ -61,6 +61,7 @@ async def write_profile(session: DatabaseSession, domain: Domain, profile: Domai
         contact_asked_at=rows.ms(contact.asked_at) if contact else None,
         contact_confirmed_at=rows.maybe_ms(contact.confirmed_at) if contact else None,
         contact_reminders=int(contact is None or contact.reminders),
+        contact_language=contact.language if contact else None,
     )
     owner = {"account_id": domain.account_id, "sender": domain.sender, "domain_id": domain.id}
     for key, value in profile.labels.items():
@@ -81,6 +82,7 @@ def _profile(row: DatabaseRow) -> DomainProfile:
             asked_at=rows.time(row["contact_asked_at"]),
             confirmed_at=rows.maybe_time(row["contact_confirmed_at"]),
             reminders=bool(row["contact_reminders"]),
+            language=row["contact_language"],
         )
     pairs = sorted(each.partition(":") for each in _labels.decode(row["labels"] or "[]"))
     return DomainProfile(

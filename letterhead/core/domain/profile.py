@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import parse_email
+from letterhead.core.languages.negotiation import NAMES
 from letterhead.errors import Fault, Kind
 
 NOTE_LIMIT: Final = 1000  # characters
@@ -24,13 +25,16 @@ _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """The person to whom a domain's reminders go, once the address was confirmed (`confirmed_at`).
 
-    `asked_at` is when it was set; `reminders` is false once the person has ended them.
+    `asked_at` is when it was set; `reminders` is false once the person has ended them. `language` is that of all mail
+    to them: the one that was set, and since the confirmation the one in which they confirmed. None: English, and the
+    page of the confirmation asks the browser.
     """
 
     email: str
     asked_at: datetime
     confirmed_at: datetime | None = None
     reminders: bool = True
+    language: str | None = None
 
     @property
     def is_mailed(self) -> bool:
@@ -57,7 +61,13 @@ def arriving_profile(profile: DomainProfile) -> DomainProfile:
         profile,
         note=parse_note(profile.note),
         labels=change_labels({}, profile.labels),
-        contact=contact and replace(contact, email=parse_email(contact.email), confirmed_at=None),
+        contact=contact
+        and replace(
+            contact,
+            email=parse_email(contact.email),
+            confirmed_at=None,
+            language=contact.language if contact.language in frozenset(NAMES) else None,
+        ),
     )
 
 

@@ -1,10 +1,13 @@
 """How a language writes dates, times, numbers and lists (Unicode CLDR, UTS 35)."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+
+TIME: Final = re.compile(r"(\b20\d\d-[01]\d-[0-3]\d [0-2]\d:[0-5]\d UTC\b)")  # as the core writes times in sentences
 
 
 class Formats(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +39,17 @@ class Formats(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         utc = at.astimezone(UTC)
         clock = self.clock.format(hour=utc.hour, minute=utc.minute)
         return f"{self.moment.format(day=self.date(utc), time=clock)} UTC"
+
+    def dated(self, text: str) -> str:
+        """Return a text with its times written as in this language; what only looks like a time stays."""
+
+        def write(found: re.Match[str]) -> str:
+            try:
+                return self.date_time(datetime.fromisoformat(found[0].replace(" UTC", "+00:00")))
+            except ValueError:
+                return found[0]
+
+        return TIME.sub(write, text)
 
     def number(self, amount: float) -> str:
         """Return a number with the marks of the language."""

@@ -15,6 +15,7 @@ from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.lifecycle import PENDING_FOR
 from letterhead.core.findings.acceptance import findings_not_accepted
 from letterhead.core.findings.diagnosis import Finding, Severity
+from letterhead.core.languages.language import ENGLISH, Language
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.schedule.reminders import BEFORE_STOP, Reminder, ReminderKind
 
@@ -57,6 +58,7 @@ class ReminderInput(msgspec.Struct, frozen=True, kw_only=True):
     setup_url: str | None = None
     contact_for: str = ""  # the name of the account, where this goes to the domain's contact
     reply_to: str | None = None
+    language: Language = ENGLISH  # of the findings and the progress too
 
 
 class _Wording(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,16 +110,26 @@ _WORDING: Final = {
 }
 _SPELLS_OF_FINDINGS: Final = (ReminderKind.FINDING, ReminderKind.ACCEPTANCE_ENDED)
 _LAST_DAY: Final = "mail stops in less than 24 hours"
-_PROVIDER_STOPPED: Final = "The mail provider already refuses to send under the domain."
+# To translate: what a contact may get. An acceptance is the account's own.
+TEXTS: Final = (
+    _LAST_DAY,
+    *(
+        text
+        for kind, wording in _WORDING.items()
+        if kind is not ReminderKind.ACCEPTANCE_ENDED
+        for text in (wording.subject, wording.wrong, wording.do)
+    ),
+)
 
 
 def reminder_email(given: ReminderInput) -> Email:
     """Return the mail of a reminder."""
     reminder, health, domain = given.reminder, given.domain.dkim, both_names(given.domain.sender)
+    say = given.language.text
     began = datetime.fromisoformat(reminder.spell) if reminder.kind in _SPELLS_OF_FINDINGS else health.since
-    stops, deadline = health.stops_sending_at, _PROVIDER_STOPPED
+    stops, deadline = health.stops_sending_at, say("The mail provider already refuses to send under the domain.")
     if stops and not health.provider_lost:
-        deadline = f"Until {_when(stops)} mail is still sent, then it stops."
+        deadline = say("Until {time} mail is still sent, then it stops.", time=_when(stops))
     places = {
         "domain": domain,
         "since": _when(began),
@@ -127,9 +139,9 @@ def reminder_email(given: ReminderInput) -> Email:
         "deadline": deadline,
     }
     wording = _WORDING[reminder.kind]
-    what = _LAST_DAY if reminder.step == BEFORE_STOP else wording.subject
-    wrong, do = wording.wrong.format_map(places), wording.do.format_map(places)
-    wrong += f" {given.progress}." if given.progress else ""
+    what = say(_LAST_DAY if reminder.step == BEFORE_STOP else wording.subject)
+    wrong, do = say(wording.wrong, **places), say(wording.do, **places)
+    wrong += f" {given.progress}{say('.')}" if given.progress else ""
     match reminder.kind:
         case ReminderKind.RESTORED:
             findings: tuple[Finding, ...] = ()
@@ -137,12 +149,14 @@ def reminder_email(given: ReminderInput) -> Email:
             findings = tuple(given.findings[:MOST_FINDINGS])
         case _:
             findings = reported_findings(given.findings)
+    dated = str if given.language is ENGLISH else given.language.formats.dated
+    items = [(each.title, dated(each.detail), dated(say("What to do: {fix}", fix=each.fix))) for each in findings]
     return Email(
         to=given.to,
         name=given.name,
         subject=f"{domain}: {what}",
-        text=_text(wrong, findings, do, given),
-        html=_html(domain, wrong, findings, do, given),
+        text=_text(dated(wrong), items, dated(do), given),
+        html=_html(domain, dated(wrong), items, dated(do), given),
         unsubscribe=given.unsubscribe,
         reply_to=given.reply_to,
     )
@@ -171,40 +185,44 @@ def printable_text(text: str) -> str:
 
 
 def _links(given: ReminderInput) -> list[tuple[str, str]]:
-    named = (("The domain", given.domain_url), ("Its set-up page, which needs no sign-in", given.setup_url))
+    setup = given.language.text("Its set-up page, which needs no sign-in")
+    named = (("The domain", given.domain_url), (setup, given.setup_url))
     return [(label, url) for label, url in named if url is not None]
 
 
 def _foot(given: ReminderInput) -> str:
     if given.contact_for:
         whose = printable_text(given.contact_for)
-        return f"You get this because {whose} named you as the contact for this domain, and you confirmed it."
+        return given.language.text(
+            "You get this because {account} named you as the contact for this domain, and you confirmed it.",
+            account=whose,
+        )
     by = f"{printable_text(given.brand)} manages the domain" if given.brand else "the domain is managed"
     return f"You get this because {by} for you."
 
 
-def _text(wrong: str, findings: Sequence[Finding], do: str, given: ReminderInput) -> str:
-    items = [
-        f"* {printable_text(each.title)}\n  {printable_text(each.detail)}\n  What to do: {printable_text(each.fix)}"
-        for each in findings
-    ]
+def _text(wrong: str, items: Sequence[tuple[str, ...]], do: str, given: ReminderInput) -> str:
+    listed = ["* " + "\n  ".join(map(printable_text, each)) for each in items]
     links = [f"{label}:\n{url}" for label, url in _links(given)]
-    foot = f"-- \n{_foot(given)} No more reminders: {given.unsubscribe}"
-    return "\n\n".join([wrong, *items, do, *links, foot]) + "\n"
+    foot = f"-- \n{_foot(given)} {given.language.text('No more reminders')}: {given.unsubscribe}"
+    return "\n\n".join([wrong, *listed, do, *links, foot]) + "\n"
 
 
-def _html(domain: str, wrong: str, findings: Sequence[Finding], do: str, given: ReminderInput) -> str:
-    items = "".join(
-        f"<li><p><b>{_safe(each.title)}</b><br>{_safe(each.detail)}</p><p>What to do: {_safe(each.fix)}</p></li>\n"
-        for each in findings
+def _html(domain: str, wrong: str, items: Sequence[tuple[str, ...]], do: str, given: ReminderInput) -> str:
+    listed = "".join(
+        f"<li><p><b>{_safe(title)}</b><br>{_safe(detail)}</p><p>{_safe(fix)}</p></li>\n" for title, detail, fix in items
     )
-    listed = f"<ul>\n{items}</ul>\n" if items else ""
-    links = "".join(f'<p>{label}: <a href="{escape(url)}">{escape(url)}</a></p>\n' for label, url in _links(given))
+    listed = f"<ul>\n{listed}</ul>\n" if listed else ""
+    links = "".join(
+        f'<p>{escape(label)}: <a href="{escape(url)}">{escape(url)}</a></p>\n' for label, url in _links(given)
+    )
+    end = escape(given.language.text("No more reminders"))
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(domain)}</title></head>\n'
+        f'<!doctype html>\n<html lang="{given.language.code}"><head><meta charset="utf-8">'
+        f"<title>{escape(domain)}</title></head>\n"
         f"<body>\n<h1>{escape(domain)}</h1>\n<p>{escape(wrong)}</p>\n{listed}<p>{escape(do)}</p>\n{links}<hr>\n"
         f"<p><small>{escape(_foot(given))} "
-        f'<a href="{escape(given.unsubscribe)}">No more reminders</a></small></p>\n</body></html>\n'
+        f'<a href="{escape(given.unsubscribe)}">{end}</a></small></p>\n</body></html>\n'
     )
 
 

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from msgspec import UNSET
 from starlette.responses import Response
 
 from letterhead.core.accounts.setup_links import USUAL_DAYS
@@ -137,15 +138,18 @@ async def change_settings(context: RequestContext) -> Response:
     lines = [line.strip() for line in form.get("labels", "").splitlines() if line.strip()]
     wanted = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
     present = (await domains.show_domain(context.deps, context.account_id, sender)).profile
+    chosen = form.get("contact_language") if form.get("contact", "").strip() else None
+    language = UNSET if chosen is None else chosen if chosen in frozenset(NAMES) else None
     settings = DomainSettings(
         note=form.get("note", ""),
         labels={**dict.fromkeys(present.labels), **wanted},
         contact=form.get("contact", "").strip(),
+        contact_language=language,
         copy_account=form.get("copy") == "on" if form.get("contact", "").strip() else present.copy_account,
     )
     await change_domain(context.deps, context.account_id, sender, settings, context.actor)
     after = (await domains.show_domain(context.deps, context.account_id, sender)).profile
-    is_asked = after.contact is not None and after.contact != present.contact
+    is_asked = after.contact is not None and after.contact.confirmed_at is None
     return _redirect_back(context, "contact_asked" if is_asked else "saved")
 
 

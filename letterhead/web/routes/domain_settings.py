@@ -21,6 +21,7 @@ async def change_domain(context: RequestContext) -> Response:
         note="" if asked.note is None else asked.note,
         labels=asked.labels,
         contact="" if asked.contact is None else asked.contact,
+        contact_language=asked.contact_language,
         copy_account=asked.copy_account,
         covers_subdomains=asked.covers_subdomains,
     )

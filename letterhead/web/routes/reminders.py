@@ -42,9 +42,14 @@ async def show_address(context: RequestContext) -> Response:
 
 
 async def confirm_address(context: RequestContext) -> Response:
-    """Makes the address that the link confirms count; the body is not looked at."""
+    """Makes the address that the link confirms count; the body is not looked at.
+
+    A contact is written to in the language of the page: the one in its address, or that the browser asks for.
+    """
     actor = replace(context.actor, name="address link")
-    asked = await confirmed_addresses.confirm_address(context.deps, context.part("token"), actor)
+    asked = await confirmed_addresses.confirm_address(
+        context.deps, context.part("token"), languages.page_language(context).code, actor
+    )
     return _address_page(context, asked, is_done=True)
 
 
@@ -64,18 +69,18 @@ def _page(context: RequestContext, about: str, *, is_done: bool, **places: str) 
 ENDPOINTS = (
     Endpoint(
         method="GET", path="/reminders/opt-out/{token}", serve=show_opt_out, access=Access.OPEN, topic="Reminders",
-        media_type="text/html", faults=(Kind.NOT_FOUND,),
+        media_type="text/html", is_page=True, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="POST", path="/reminders/opt-out/{token}", serve=opt_out, access=Access.OPEN, topic="Reminders",
-        media_type="text/html", faults=(Kind.NOT_FOUND,),
+        media_type="text/html", is_page=True, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="GET", path="/account/address/{token}", serve=show_address, access=Access.OPEN, topic="Your account",
-        media_type="text/html", faults=(Kind.NOT_FOUND,),
+        media_type="text/html", is_page=True, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="POST", path="/account/address/{token}", serve=confirm_address, access=Access.OPEN,
-        topic="Your account", media_type="text/html", faults=(Kind.NOT_FOUND,),
+        topic="Your account", media_type="text/html", is_page=True, faults=(Kind.NOT_FOUND,),
     ),
 )  # fmt: skip

@@ -1,6 +1,5 @@
 """The Jinja environment of the pages, their assets and their Content-Security-Policy."""
 
-import re
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -10,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup
 
-from letterhead.core.languages.formats import ENGLISH_FORMATS, Formats
+from letterhead.core.languages.formats import ENGLISH_FORMATS, TIME, Formats
 from letterhead.web import WebSettings
 from letterhead.web.templating import brand
 from letterhead.web.templating.texts import Texts
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2.runtime import Context
 
-_TIME = re.compile(r"(\b20\d\d-[01]\d-[0-3]\d [0-2]\d:[0-5]\d UTC\b)")  # as the core writes times in sentences
 HERE = Path(__file__).parent
 
 
@@ -93,7 +91,7 @@ def dated(context: "Context", text: str) -> Markup:
 def mark_times(text: str, formats: Formats = ENGLISH_FORMATS) -> Markup:
     """Mark each time of a text; a text from DNS that only looks like one stays as it is."""
     pieces: list[str] = []
-    for at, piece in enumerate(_TIME.split(text)):
+    for at, piece in enumerate(TIME.split(text)):
         try:
             pieces.append(
                 mark_time(datetime.fromisoformat(piece.replace(" UTC", "+00:00")), formats) if at % 2 else piece

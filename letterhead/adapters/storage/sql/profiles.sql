@@ -1,17 +1,18 @@
 -- name: profile(domain_id)
 -- Return what an account keeps about a domain; nothing where it keeps nothing.
-SELECT note, copy_account, contact, contact_asked_at, contact_confirmed_at, contact_reminders,
+SELECT note, copy_account, contact, contact_asked_at, contact_confirmed_at, contact_reminders, contact_language,
     /*sqlite (SELECT json_group_array(label) FROM domain_labels WHERE domain_id = :domain_id) */
     /*postgresql CAST((SELECT json_agg(label) FROM domain_labels WHERE domain_id = :domain_id) AS TEXT) */ AS labels
 FROM domain_profiles WHERE domain_id = :domain_id;
 
--- name: add_profile(domain_id, account_id, note, copy_account, contact, contact_asked_at, contact_confirmed_at, contact_reminders)
+-- name: add_profile(domain_id, account_id, note, copy_account, contact, contact_asked_at, contact_confirmed_at, contact_reminders, contact_language)
 -- Add what an account keeps about a domain, but for its labels.
 INSERT INTO domain_profiles (
-    domain_id, account_id, note, copy_account, contact, contact_asked_at, contact_confirmed_at, contact_reminders
+    domain_id, account_id, note, copy_account, contact, contact_asked_at, contact_confirmed_at, contact_reminders,
+    contact_language
 ) VALUES (
     :domain_id, :account_id, :note, :copy_account, :contact, :contact_asked_at, :contact_confirmed_at,
-    :contact_reminders
+    :contact_reminders, :contact_language
 )
 RETURNING domain_id;
 
