@@ -107,7 +107,9 @@ async def find_apply_link(
         nothing = no_link(ApplyLinkReason.NOTHING_TO_ADD, NO_PLACE if choice.left else ALL_THERE)
         return replace(nothing, left=choice.left)
     name = f"domain-connect {zone.zone}"
-    found = await discoveries.once(account_id, name, lambda: discover(deps, provider, zone.zone), lambda _: 1000)
+    found = await discoveries.once(
+        account_id, name, lambda: discover(deps, provider, zone.zone), lambda _: 1000, _is_silence
+    )
     settings, collision = found.value, choice.collision
     if isinstance(settings, ApplyLink):
         return settings
@@ -189,6 +191,10 @@ def _zone_of(domain: Domain, judgement: CheckJudgement, seen: Seen) -> ExaminedZ
         findings=judgement.findings,
         seen=seen,
     )
+
+
+def _is_silence(found: HostSettings | ApplyLink) -> bool:
+    return isinstance(found, ApplyLink) and found.is_silence
 
 
 # --- the DNS host -----------------------------------------------------------------------------------------------------

@@ -296,6 +296,23 @@ def test_a_slow_host_delays_no_page(connected: Connected, browser: Browser) -> N
         connected.provider.pause = 0.0
 
 
+def test_a_host_that_is_down_is_asked_again(connected: Connected, browser: Browser) -> None:
+    """The page is of use without it, and the button comes by itself once the host answers."""
+    desk = signed_in(browser, connected.service)
+    zone = connected.zone()
+    desk.add(zone)
+    asked = connected.provider.asked["settings"]
+    connected.provider.is_down = True
+    try:
+        desk.page.goto(desk.link(zone))
+        until(lambda: connected.provider.asked["settings"] > asked)
+        expect(desk.page.locator("#record-dkim")).to_be_visible()
+        expect(desk.page.get_by_role("link", name=BUTTON)).to_have_count(0)
+    finally:
+        connected.provider.is_down = False
+    expect(desk.page.get_by_role("link", name=BUTTON)).to_be_visible()
+
+
 def test_half_of_the_records_are_there(connected: Connected, browser: Browser) -> None:
     """What was typed before stays; the link adds the others, and an SPF record that has the term is not touched."""
     desk = signed_in(browser, connected.service)

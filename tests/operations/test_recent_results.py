@@ -7,7 +7,7 @@ import pytest
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations.account_places import WAITING_EACH, AccountPlaces
-from letterhead.operations.recent_results import AccountBudget, RecentResults
+from letterhead.operations.recent_results import AccountBudget, RecentResult, RecentResults
 
 SECONDS = 30.0
 
@@ -62,6 +62,24 @@ async def test_one_result_answers_all_who_ask_at_once_and_for_a_while() -> None:
     assert maker.made == 2
     at[0] += 3
     assert (await results.once("acme", "acme.dev", maker)).is_new
+
+
+async def test_silence_is_kept_for_a_moment_alone() -> None:
+    """Whoever asks again soon gets it, with its age; who asks later has it made anew."""
+    at, clock = stopped_at()
+    results, maker = RecentResults(60.0, clock), Maker()
+    maker.go.set()
+
+    async def ask(name: str, silence: bool) -> RecentResult[bytes]:
+        return await results.once("acme", name, maker, is_silence=lambda _: silence)
+
+    for name, silence, later, left in (("silent.test", True, 6.0, 2.0), ("heard.test", False, 61.0, 57.0)):
+        await ask(name, silence)
+        at[0] += 3
+        kept = await ask(name, silence)
+        assert (kept.is_new, kept.age, kept.left) == (False, 3.0, left)
+        at[0] += later - 3
+        assert (await ask(name, silence)).is_new
 
 
 async def test_what_fails_is_not_kept() -> None:

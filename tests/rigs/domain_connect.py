@@ -134,6 +134,7 @@ class DnsProvider:
     error: str = ""  # what it redirects with in place of applying, and its description
     description: str = ""
     pause: float = 0.0  # seconds before its API answers
+    is_down: bool = False  # its API answers 503
     asked: Counter[str] = field(default_factory=Counter)  # settings, template, apply, by how often
     refused: list[str] = field(default_factory=list)  # the sentences of its pages that refuse
     applied: list[Link] = field(default_factory=list)
@@ -327,7 +328,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _tell_program(self, told: dict[str, Any]) -> None:
         """Answer with JSON, or with 404 where there is nothing to tell."""
         time.sleep(self.provider.pause)
-        self._answer(200 if told else 404, json.dumps(told).encode(), ("Content-Type", "application/json"))
+        status = 503 if self.provider.is_down else 200 if told else 404
+        self._answer(status, json.dumps(told).encode(), ("Content-Type", "application/json"))
 
     def _answer(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
         self.send_response(status)

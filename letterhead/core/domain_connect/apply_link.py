@@ -46,6 +46,11 @@ class ApplyLink(msgspec.Struct, frozen=True, kw_only=True):
     records: tuple[RecordId, ...] = ()
     left: tuple[RecordId, ...] = ()
 
+    @property
+    def is_silence(self) -> bool:
+        """Whether DNS or the DNS host did not answer, which may be otherwise in a moment."""
+        return self.reason in (ApplyLinkReason.HOST_UNREACHABLE, ApplyLinkReason.DNS_UNANSWERED)
+
 
 def no_link(
     reason: ApplyLinkReason,

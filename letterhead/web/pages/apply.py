@@ -73,7 +73,7 @@ async def show_way(context: RequestContext, view: DomainView, language: Language
         link=link if link is not None and link.supported and not is_added else None,
         host=link.host if link is not None else None,
         returned=returned if returned in SENTENCES else "",
-        asks=link is None and not is_added and not is_refused,
+        asks=(link is None or link.is_silence) and not is_added and not is_refused,
         detail=_what_collides(link, view, language) if link is not None and returned == COLLIDES else None,
     )
 

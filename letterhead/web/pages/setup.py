@@ -1,5 +1,6 @@
 """The page of a set-up link: one domain's records for whoever publishes them, checked while the page is open."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,6 +19,7 @@ from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import setup_links
 from letterhead.operations.domains import DomainView
+from letterhead.operations.recent_results import SILENCE_SECONDS
 from letterhead.operations.translated_findings import translate_view
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -216,14 +218,16 @@ def zone_text(context: RequestContext, view: DomainView) -> Response:
 async def news(context: RequestContext) -> Response:
     """Stream an event whenever the link's domain changed, and have it checked while the page is open."""
     link = await setup_links.find_setup_link(context.deps, context.part("token"))
-    asks = context.parameter("asks") == "1"
+    asks, ask_at = context.parameter("asks") == "1", 0.0
 
     async def may_continue() -> bool:
-        nonlocal asks
+        nonlocal asks, ask_at
         await setup_links.find_setup_link(context.deps, context.part("token"))
-        if asks:
+        if asks and time.monotonic() >= ask_at:
             view = await setup_links.show_linked_domain(context.deps, link)
-            asks = await apply.find_apply_link(context, view.domain) is None
+            found = await apply.find_apply_link(context, view.domain)
+            asks = found is None or found.is_silence
+            ask_at = 0.0 if found is None else time.monotonic() + SILENCE_SECONDS
         return True
 
     def mark() -> str:
