@@ -4,6 +4,7 @@ DNS decides first: nobody is sent to a page that would overwrite what others nee
 """
 
 import base64
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -106,10 +107,8 @@ async def find_apply_link(
     if not choice.missing and choice.collision is None:
         nothing = no_link(ApplyLinkReason.NOTHING_TO_ADD, NO_PLACE if choice.left else ALL_THERE)
         return replace(nothing, left=choice.left)
-    name = f"domain-connect {zone.zone}"
-    found = await discoveries.once(
-        account_id, name, lambda: discover(deps, provider, zone.zone), lambda _: 1000, _is_silence
-    )
+    find = partial(discover, deps, provider, zone.zone)
+    found = await discoveries.once(account_id, f"domain-connect {zone.zone}", find, lambda _: 1000, _is_silence)
     settings, collision = found.value, choice.collision
     if isinstance(settings, ApplyLink):
         return settings
