@@ -90,6 +90,21 @@ async def test_the_button_leads_to_the_host_and_back(tmp_path: Path, api: ApiBeh
         assert all(re.fullmatch(r"[A-Za-z0-9._-]{20,80}", each) for each in states)
 
 
+async def test_a_silent_host_is_asked_again(tmp_path: Path, api: ApiBehaviour) -> None:
+    """An open page goes on asking, by its stream, until the host has said what it can do."""
+    api.status = 503
+    async with opened(tmp_path, api) as (story, browser, path):
+        async with story.house.client(story.house.keys["acme"]) as acme:
+            told = (await acme.get("/domains/acme.dev/apply-link")).json()
+            assert told["reason"] == "host-unreachable"
+        assert f'data-news="{path}/news?asks=1"' in (await browser.get(path)).text
+        api.status = None
+        page = await browser.get(path)
+        while BUTTON not in page.text:  # silence is kept for a moment
+            page = await browser.get(path)
+        assert f'data-news="{path}/news"' in page.text
+
+
 async def test_a_return_counts_once(tmp_path: Path, api: ApiBehaviour) -> None:
     """Accepted, audited and never accepted again; nor is one that was made before the last one that was."""
     async with opened(tmp_path, api) as (story, browser, path):
