@@ -202,6 +202,7 @@ def test_old_and_new_side_by_side(release: str, postgres: Postgres, lab: DnsLab,
             after = started.enter_context(new.serving("--no-worker"))
             clients.join(after)
             workers.append(new.worker())
+            until(lambda: '"event":"worker.ready"' in new.logs(), 150)  # before that a signal ends it at once
             clients.wait_for_rounds()
         assert clients.errors == []
         assert [worker.stop() for worker in workers] == [0, 0]
