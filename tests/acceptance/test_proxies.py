@@ -161,6 +161,7 @@ def proxied(name: str, place: Place) -> Iterator[httpx2.Client]:
 def is_open(port: int) -> bool:
     """Whether somebody listens."""
     with socket.socket() as probe:
+        probe.settimeout(2)  # the system would try for two minutes where a first packet is dropped
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 

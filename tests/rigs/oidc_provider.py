@@ -82,6 +82,7 @@ class OidcProvider:
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
+            probe.settimeout(2)
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
