@@ -102,11 +102,13 @@ HOT: dict[str, dict[str, Any]] = {
     "failing_domains": {**OF_ALL, "after_account": "a7", "account_id": None, "before": 100},
     "refused_domains": {**OF_ALL, "after_account": "a7", "account_id": None},
     "count_conditions": {"before": 100},
+    "backlog": {"now": 100, "future": 100000, "distant": 200000},
 }  # fmt: skip
 # What a claim ranks: rows that it has read by an index, no more than it needs.
 STEPS = r"first_due|further_due|waiting|with_due|accounts_due|ranked|turns|[waohst]\b|\(subquery"
 # What few domains are in is read whole, to be counted.
 FEW = r"CONSTANT ROW|refused_ones|\w+ USING (COVERING )?INDEX (domains_(unverified|failing|refused)|intents_refused)"
+COUNTED = {"intents", "key_pool"}  # by `backlog`: rows that go once they are done
 # What an operator pages through comes in its order: a page costs what it holds, not what the table holds.
 PAGED = ("all_domains", "account_domains")
 # Ten domains to an account: planners read small tables whole, and are right to. A million rows take some minutes:
@@ -143,8 +145,9 @@ FILL = [
     "SELECT 'a' || (n % {accounts}), 'tier:gold', 'd' || n || '.example', 'd' || n FROM numbers",
     "INSERT INTO alert_channels (id, account_id, name, scheme, created_at, sealed) {numbers} "
     "SELECT 'c' || n, 'a' || n, '', '', 0, {digest} FROM numbers WHERE n < {accounts}",
-    "INSERT INTO alerts (reminder_id, channel_id, account_id, due_at, attempts) {numbers} "
-    "SELECT n + 1, 'c' || (n % {accounts}), 'a' || (n % {accounts}), n, 0 FROM numbers",
+    "INSERT INTO alerts (reminder_id, channel_id, account_id, due_at, attempts, outcome) {numbers} "
+    "SELECT n + 1, 'c' || (n % {accounts}), 'a' || (n % {accounts}), n, 0, CASE WHEN n % 50 > 0 THEN 'sent' END "
+    "FROM numbers",
     "INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail) {numbers} "
     "SELECT 'e' || n, 'd' || n, 'a' || (n % {accounts}), '', '', 0, '' FROM numbers",
     "INSERT INTO idempotency (account_id, key, digest, at) {numbers} "
@@ -209,6 +212,9 @@ async def test_hot_statements_use_an_index(url: str, engine: str) -> None:
     else:
         plans, whole = await plans_of_postgres(url), re.compile("Seq Scan")
     assert plans.keys() == HOT.keys()
+    backlog = plans.pop("backlog")
+    assert set(re.findall(r"(?:Seq Scan on|SCAN) (?!alerts USING INDEX)(\w+)", backlog)) <= COUNTED
+    assert "alerts_account" in backlog  # of alerts, which stay for ever, those alone that are to go out
     assert {name: plan for name, plan in plans.items() if whole.search(plan)} == {}
     # What is due is read in the order of its index, and no more of it than is ranked; that little is sorted.
     if engine == "sqlite":
