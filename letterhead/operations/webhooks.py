@@ -51,7 +51,7 @@ class WebhookNeeds(IdNeeds, AuditNeeds, Protocol):
     def policy(self) -> OperationSettings: ...
 
 
-class WebhookWish(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an endpoint is to be, as it was sent.
 
     `domains` are the sender domains whose events it gets, None for those of the whole account; where they are not said,
@@ -112,7 +112,7 @@ def _not_found(webhook_id: str) -> Fault:
 
 
 async def add_webhook(
-    deps: WebhookNeeds, account_id: str, wish: WebhookWish, actor: Actor, maker: DomainBinding | None = None
+    deps: WebhookNeeds, account_id: str, settings: WebhookSettings, actor: Actor, maker: DomainBinding | None = None
 ) -> RevealedWebhook:
     """Add an endpoint, which gets events from now on; `maker` is what the key that asks is bound to.
 
@@ -120,13 +120,13 @@ async def add_webhook(
     and `parameter-invalid` for the domains, `key-bound` for others than the key's, `conflict` where the account has too
     many.
     """
-    parse_target(wish.url, deps.policy.egress)
+    parse_target(settings.url, deps.policy.egress)
     webhook = Webhook(
         id=new_id(deps, "wh"),
         account_id=account_id,
-        url=wish.url,
-        events=parse_events(wish.events),
-        binding=_binding(deps, wish, maker),
+        url=settings.url,
+        events=parse_events(settings.events),
+        binding=_binding(deps, settings, maker),
         created_at=deps.now(),
     )
     secret = new_secret(deps.random_octets(SECRET_OCTETS))
@@ -140,14 +140,14 @@ async def add_webhook(
     return RevealedWebhook(webhook=webhook, secret=secret)
 
 
-def _binding(deps: WebhookNeeds, wish: WebhookWish, unless_said: DomainBinding | None) -> DomainBinding | None:
+def _binding(deps: WebhookNeeds, settings: WebhookSettings, unless_said: DomainBinding | None) -> DomainBinding | None:
     """Return the domains that an endpoint is to be for."""
-    named = parse_binding(deps.names, wish.domains or (), covers_below=wish.covers_below)
-    return unless_said if isinstance(wish.domains, UnsetType) else named
+    named = parse_binding(deps.names, settings.domains or (), covers_below=settings.covers_below)
+    return unless_said if isinstance(settings.domains, UnsetType) else named
 
 
 async def change_webhook(
-    deps: WebhookNeeds, account_id: str, webhook_id: str, wish: WebhookWish, actor: Actor
+    deps: WebhookNeeds, account_id: str, webhook_id: str, settings: WebhookSettings, actor: Actor
 ) -> RevealedWebhook:
     """Change an endpoint's URL, events and domains and enable it again; its secret stays.
 
@@ -155,12 +155,12 @@ async def change_webhook(
     the events, `domain-…` and `parameter-invalid` for the domains, `key-bound` for others than those of the key.
     """
     found = await find_webhook(deps, account_id, webhook_id)
-    parse_target(wish.url, deps.policy.egress)
+    parse_target(settings.url, deps.policy.egress)
     changed = replace(
         found.webhook,
-        url=wish.url,
-        events=parse_events(wish.events),
-        binding=_binding(deps, wish, found.webhook.binding),
+        url=settings.url,
+        events=parse_events(settings.events),
+        binding=_binding(deps, settings, found.webhook.binding),
         disabled_at=None,
         disabled_why=None,
     )

@@ -30,7 +30,7 @@ from letterhead.core.schedule.reminder_mail import Email
 from letterhead.operations import domains
 from letterhead.operations.audit import Actor
 from letterhead.operations.key_pool import new_pooled_key
-from letterhead.operations.webhooks import WebhookWish, add_webhook
+from letterhead.operations.webhooks import WebhookSettings, add_webhook
 from letterhead.ports.deps import Deps
 from letterhead.ports.mail import DeliveryResult, SendResult
 from letterhead.ports.resolver import Allowance
@@ -197,9 +197,9 @@ async def test_checks(tmp_path: Path, settings: dict[str, str], size: int, figur
             await overtakes(world, lambda number: world.good.add(f"v{number}.good.test"), 2 * SETTINGS.checks, figures)
 
 
-def wish(url: str) -> WebhookWish:
+def endpoint(url: str) -> WebhookSettings:
     """Asks for an endpoint that gets all events."""
-    return WebhookWish(url=url, events=("*",))
+    return WebhookSettings(url=url, events=("*",))
 
 
 async def test_webhooks(tmp_path: Path, settings: dict[str, str], size: int, figures: Figures) -> None:
@@ -207,8 +207,8 @@ async def test_webhooks(tmp_path: Path, settings: dict[str, str], size: int, fig
     async with two(tmp_path, settings) as world:
         await world.stock(size + 100)
         for number in range(20):
-            await add_webhook(world.deps, world.evil.account.id, wish(f"https://e{number}.evil.dev/"), ACTOR)
-        await add_webhook(world.deps, world.good.account.id, wish("https://good.dev/"), ACTOR)
+            await add_webhook(world.deps, world.evil.account.id, endpoint(f"https://e{number}.evil.dev/"), ACTOR)
+        await add_webhook(world.deps, world.good.account.id, endpoint("https://good.dev/"), ACTOR)
         for number in range(min(size, 100)):
             await world.evil.add(f"x{number}.evil.test", start=False)
         async with working(world.deps):

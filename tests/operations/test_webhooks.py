@@ -41,8 +41,8 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[W
 
 async def hook(world: World, receiver: Ledger, *events: str) -> webhooks.RevealedWebhook:
     """Adds an endpoint."""
-    wish = webhooks.WebhookWish(url=receiver.url, events=events or ("*",))
-    return await webhooks.add_webhook(world.deps, world.account.id, wish, OPERATOR)
+    settings = webhooks.WebhookSettings(url=receiver.url, events=events or ("*",))
+    return await webhooks.add_webhook(world.deps, world.account.id, settings, OPERATOR)
 
 
 async def deliver(world: World) -> int:
@@ -178,8 +178,8 @@ async def test_gone_ends_it_until_it_is_changed(ours: World, receiver: Ledger) -
         await webhooks.try_webhook(ours.deps, OnDemand(time.monotonic), ours.account.id, shown.webhook.id)
     assert refused.value.kind is Kind.CONFLICT
     receiver.mood = Mood.OK
-    wish = webhooks.WebhookWish(url=receiver.url, events=("*",))
-    await webhooks.change_webhook(ours.deps, ours.account.id, shown.webhook.id, wish, OPERATOR)
+    settings = webhooks.WebhookSettings(url=receiver.url, events=("*",))
+    await webhooks.change_webhook(ours.deps, ours.account.id, shown.webhook.id, settings, OPERATOR)
     await ours.add(f"c.{NAME}")
     assert await deliver(ours) == 2
 

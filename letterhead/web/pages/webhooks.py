@@ -7,7 +7,7 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.public.webhooks import EVERY, KINDS
 from letterhead.errors import Fault
 from letterhead.operations import webhooks
-from letterhead.operations.webhooks import WebhookWish
+from letterhead.operations.webhooks import WebhookSettings
 from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -41,14 +41,14 @@ async def add(context: RequestContext) -> Response:
     """Add a webhook and redirect to its page; a refusal is shown at the form."""
     chosen = [kind for kind in KINDS if context.form.get(f"event-{kind}")]
     domains = tuple(context.form.get("domains", "").replace(",", " ").split())
-    wish = WebhookWish(
+    settings = WebhookSettings(
         url=context.form.get("url", "").strip(),
         events=tuple(chosen or [EVERY]),
         domains=domains or UNSET,
         covers_below="below" in context.form,
     )
     try:
-        added = await webhooks.add_webhook(context.deps, context.account_id, wish, context.actor)
+        added = await webhooks.add_webhook(context.deps, context.account_id, settings, context.actor)
     except Fault as fault:
         if errors.status_of(fault.kind) >= 500:
             raise

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Scope, allows
 from letterhead.errors import Kind
 from letterhead.operations import webhooks
-from letterhead.operations.webhooks import RevealedWebhook, WebhookWish
+from letterhead.operations.webhooks import RevealedWebhook, WebhookSettings
 from letterhead.web import schemas_events as schemas
 from letterhead.web import serialize_events as serialize
 from letterhead.web.context import RequestContext
@@ -38,13 +38,13 @@ async def add_webhook(context: RequestContext) -> Response:
 
     With `domains` it is told of the events of these sender domains alone.
     """
-    wish = _wish(await context.body(schemas.WebhookIn))
-    made = await webhooks.add_webhook(context.deps, context.account_id, wish, context.actor, context.caller.binding)
+    settings = _settings(await context.body(schemas.WebhookIn))
+    made = await webhooks.add_webhook(context.deps, context.account_id, settings, context.actor, context.caller.binding)
     return _webhook_response(context, made)
 
 
-def _wish(asked: schemas.WebhookIn) -> WebhookWish:
-    return WebhookWish(
+def _settings(asked: schemas.WebhookIn) -> WebhookSettings:
+    return WebhookSettings(
         url=asked.webhook, events=asked.events, domains=asked.domains, covers_below=asked.covers_subdomains
     )
 
@@ -56,8 +56,8 @@ async def change_webhook(context: RequestContext) -> Response:
     """
     webhook_id = context.part("webhookId")
     await webhooks.find_webhook(context.deps, context.account_id, webhook_id)
-    wish = _wish(await context.body(schemas.WebhookIn))
-    changed = await webhooks.change_webhook(context.deps, context.account_id, webhook_id, wish, context.actor)
+    settings = _settings(await context.body(schemas.WebhookIn))
+    changed = await webhooks.change_webhook(context.deps, context.account_id, webhook_id, settings, context.actor)
     return _webhook_response(context, changed)
 
 
