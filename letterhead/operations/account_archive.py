@@ -343,8 +343,7 @@ def _with_secret(deps: ArchiveNeeds, archived: ArchivedWebhook, key: RecipientKe
     purpose = secret_purpose(archived.webhook)
     secret: Secret = key.unseal(_octets(archived.sealed), purpose)
     webhook = archived.webhook
-    events = webhook.events if webhook.binding is None else archived.events
-    return replace(webhook, events=events), deps.keyring.seal(secret, purpose)
+    return replace(webhook, events=archived.events or webhook.events), deps.keyring.seal(secret, purpose)
 
 
 def _octets(text: str) -> bytes:

@@ -16,6 +16,7 @@ from letterhead.core.accounts.accounts import Account, is_reachable_address
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.profile import Contact, DomainProfile
 from letterhead.core.languages.language import ENGLISH, LanguageReader
+from letterhead.core.languages.negotiation import address_in
 from letterhead.core.schedule.contact_mail import ContactEmailInput, contact_email
 from letterhead.core.schedule.reminder_mail import Email, address_email
 from letterhead.errors import Fault, Kind
@@ -24,7 +25,6 @@ from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
 from letterhead.operations.mail_limits import DAY, count_mail, find_mailer, parse_recipient
 from letterhead.operations.opt_outs import contact_opt_out_url
-from letterhead.operations.setup_links import address_in
 from letterhead.ports.deps import OperationSettings
 from letterhead.ports.mail import DeliveryResult, Mailer
 from letterhead.ports.store.leases import LeaseStore

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from letterhead.core.accounts.accounts import Account
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.profile import Contact, DomainProfile
+from letterhead.core.languages.negotiation import address_in
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import AccountNeeds, AccountUpdate, change_account
 from letterhead.operations.audit import Actor, audit_row
-from letterhead.operations.setup_links import address_in
 from letterhead.ports.deps import Digest, OperationSettings
 
 PATH = "/reminders/opt-out/"

@@ -16,6 +16,7 @@ from letterhead.core.domain.profile import Contact, DomainProfile
 from letterhead.core.domain.progress import progress
 from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.languages.language import ENGLISH
+from letterhead.core.languages.negotiation import address_in
 from letterhead.core.schedule import reminders as rules
 from letterhead.core.schedule.recipients import Recipient, reminder_recipients
 from letterhead.core.schedule.reminder_mail import Email, ReminderInput, reminder_email
@@ -125,7 +126,7 @@ async def _address_contact(deps: ReminderNeeds, written: ReminderInput, account:
         to=contact.email,
         name=f"{written.name}-contact.{deps.policy.installation}",
         unsubscribe=contact_opt_out_url(deps, domain.id, contact),
-        setup_url=None if url is None else setup_links.address_in(url, contact.language),
+        setup_url=None if url is None else address_in(url, contact.language),
     )
     if language is not ENGLISH:
         shown = translate_view(deps, await view(deps, domain), language)

@@ -12,6 +12,7 @@ from letterhead.core.accounts.setup_links import MOST_LIVE, TOKEN_OCTETS, WATCHE
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.progress import Step, progress
 from letterhead.core.languages.language import ENGLISH, LanguageReader
+from letterhead.core.languages.negotiation import address_in
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.schedule.setup_mail import SetupEmailInput, setup_email, setup_text
@@ -71,11 +72,6 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
     sent_to: str | None = None  # whom the mail server took a mail for
     problem: str | None = None  # why no mail was sent
     ended: tuple[str, ...] = ()  # the ids of the links that ended, since it would be one too many
-
-
-def address_in(url: str, language: str | None) -> str:
-    """Return the address of a page for customers in a language."""
-    return f"{url}?lang={language}" if language else url
 
 
 async def make_link(deps: SetupLinkNeeds, account_id: str, raw: str, days: int, actor: Actor) -> NewLink:

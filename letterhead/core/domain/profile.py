@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import parse_email
-from letterhead.core.languages.negotiation import NAMES
+from letterhead.core.languages.negotiation import known_language
 from letterhead.errors import Fault, Kind
 
 NOTE_LIMIT: Final = 1000  # characters
@@ -66,7 +66,7 @@ def arriving_profile(profile: DomainProfile) -> DomainProfile:
             contact,
             email=parse_email(contact.email),
             confirmed_at=None,
-            language=contact.language if contact.language in frozenset(NAMES) else None,
+            language=known_language(contact.language),
         ),
     )
 

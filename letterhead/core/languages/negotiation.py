@@ -33,10 +33,21 @@ NAMES: Final = {
     PageLanguage.PT: "Português",
 }
 DEFAULT: Final = PageLanguage.EN.value
+PARAMETER: Final = "lang"  # names the language in the address of a page
 MOST_RANGES: Final = 30  # of one header; a browser sends a handful
 _RANGE: Final = re.compile(
     r"\s*(\*|[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8})\s*(?:;\s*[qQ]\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?"
 )
+
+
+def known_language(code: str | None) -> str | None:
+    """Return the code of a language that there is; None for any other text."""
+    return code if code in frozenset(NAMES) else None
+
+
+def address_in(url: str, language: str | None) -> str:
+    """Return the address of a page for customers in a language; where none is named, the page asks the browser."""
+    return f"{url}?{PARAMETER}={language}" if language else url
 
 
 def accepted_language(header: str, offered: Container[str] = frozenset(NAMES)) -> str:

@@ -63,6 +63,11 @@ async def find_apply_link(context: RequestContext, domain: Domain, *, fresh: boo
         return no_link(ApplyLinkReason.HOST_UNREACHABLE, fault.detail)
 
 
+def is_to_ask(link: ApplyLink | None) -> bool:
+    """Tell whether an open page asks again: there is no answer yet, or nobody gave one."""
+    return link is None or link.is_silence
+
+
 async def show_way(context: RequestContext, view: DomainView, language: Language) -> WayToHost:
     """Return what the set-up page shows of the way to the DNS host; the view's findings are in the language."""
     returned = context.parameter(RETURNED)
@@ -73,7 +78,7 @@ async def show_way(context: RequestContext, view: DomainView, language: Language
         link=link if link is not None and link.supported and not is_added else None,
         host=link.host if link is not None else None,
         returned=returned if returned in SENTENCES else "",
-        asks=(link is None or link.is_silence) and not is_added and not is_refused,
+        asks=is_to_ask(link) and not is_added and not is_refused,
         detail=_what_collides(link, view, language) if link is not None and returned == COLLIDES else None,
     )
 

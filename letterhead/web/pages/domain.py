@@ -9,7 +9,7 @@ from letterhead.core.accounts.setup_links import USUAL_DAYS
 from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.domain.progress import progress
-from letterhead.core.languages.negotiation import NAMES
+from letterhead.core.languages.negotiation import NAMES, address_in, known_language
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations import domains, hosted_zones, on_demand_checks, overview, rotations, sessions, setup_links
@@ -139,7 +139,7 @@ async def change_settings(context: RequestContext) -> Response:
     wanted = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
     present = (await domains.show_domain(context.deps, context.account_id, sender)).profile
     chosen = form.get("contact_language") if form.get("contact", "").strip() else None
-    language = UNSET if chosen is None else chosen if chosen in frozenset(NAMES) else None
+    language = UNSET if chosen is None else known_language(chosen)
     settings = DomainSettings(
         note=form.get("note", ""),
         labels={**dict.fromkeys(present.labels), **wanted},
@@ -243,8 +243,7 @@ async def make_link(context: RequestContext) -> Response:
     typed = context.form.get("days", "")
     days = min(LONGEST_DAYS, max(1, int(typed))) if typed.isdecimal() and len(typed) < 4 else USUAL_DAYS
     sender, to = context.part("sender"), context.form.get("to", "").strip()
-    chosen = context.form.get("language", "")
-    language = chosen if chosen in frozenset(NAMES) else None
+    language = known_language(context.form.get("language"))
     if to:
         recipient = MailRecipient(address=to, language=language)
         made = await setup_links.make_and_send_link(
@@ -252,7 +251,7 @@ async def make_link(context: RequestContext) -> Response:
         )
     else:
         made = await setup_links.make_link(context.deps, context.account_id, sender, days, context.actor)
-    return await _show(context, made, setup_links.address_in(made.url, language))
+    return await _show(context, made, address_in(made.url, language))
 
 
 async def ask_revoke(context: RequestContext) -> Response:

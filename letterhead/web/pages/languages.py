@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from letterhead.core.languages.language import ENGLISH, Language
-from letterhead.core.languages.negotiation import NAMES, accepted_language
+from letterhead.core.languages.negotiation import NAMES, PARAMETER, accepted_language, known_language
 from letterhead.web.context import RequestContext
 
-PARAMETER, COOKIE = "lang", "letterhead-language"
+COOKIE = "letterhead-language"
 KEPT = 90 * 86400  # seconds: no link works for longer
 KEPT_PARAMETERS = ("theme", "close")  # of the page's address, besides the language
 SETUP = "/setup/"
@@ -33,18 +33,16 @@ def is_setup_page(context: RequestContext) -> bool:
 
 def named_language(context: RequestContext) -> str | None:
     """Return the language that the address names, or None."""
-    named = context.parameter(PARAMETER)
-    return named if named in frozenset(NAMES) and is_for_customers(context) else None
+    return known_language(context.parameter(PARAMETER)) if is_for_customers(context) else None
 
 
 def page_language(context: RequestContext) -> Language:
     """Return the language of the page that a request asks for."""
     if not is_for_customers(context):
         return ENGLISH
-    code = named_language(context) or context.request.cookies.get(COOKIE, "")
-    if code not in frozenset(NAMES):
-        code = accepted_language(",".join(context.request.headers.getlist("accept-language")))
-    return context.deps.languages(code)
+    code = named_language(context) or known_language(context.request.cookies.get(COOKIE))
+    wanted = ",".join(context.request.headers.getlist("accept-language"))
+    return context.deps.languages(code or accepted_language(wanted))
 
 
 def with_language(context: RequestContext, path: str, **query: str) -> str:

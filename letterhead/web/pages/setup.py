@@ -13,6 +13,7 @@ from letterhead.core.domain.domain import Domain, is_wholly_verified
 from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.progress import Progress, Purpose, Step, progress, purpose_of
 from letterhead.core.languages.language import Language
+from letterhead.core.languages.negotiation import PARAMETER, address_in
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan import dns_hosts
 from letterhead.core.rotation import rotation
@@ -63,7 +64,7 @@ async def show_setup(context: RequestContext) -> Response:
     action, host = next_action(records), records.dns_host
     to_host = await apply.show_way(context, view, language)
     link_path = f"{setup_links.PATH}{context.part('token')}"
-    url = setup_links.address_in(f"{settings.public_url}{link_path}", languages.named_language(context))
+    url = address_in(f"{settings.public_url}{link_path}", languages.named_language(context))
     subject = quote(t("setup.mail_subject", domain=sender))
     body = quote(t("setup.mail_body", domain=sender, url=url, brand=settings.brand_name))
     context.form_seed = context.part("token")
@@ -142,7 +143,7 @@ async def send(context: RequestContext) -> Response:
     address, named = context.form.get("to", "").strip(), languages.named_language(context)
     recipient = setup_links.MailRecipient(address=address, language=languages.page_language(context).code)
     await setup_links.send_link(context.deps, token, recipient, context.actor)
-    query = {languages.PARAMETER: named} if named else {}
+    query = {PARAMETER: named} if named else {}
     return redirect(context, f"{setup_links.PATH}{token}", done="mail_sent", **query)
 
 
@@ -226,7 +227,7 @@ async def news(context: RequestContext) -> Response:
         if asks and time.monotonic() >= ask_at:
             view = await setup_links.show_linked_domain(context.deps, link)
             found = await apply.find_apply_link(context, view.domain)
-            asks = found is None or found.is_silence
+            asks = apply.is_to_ask(found)
             ask_at = 0.0 if found is None else time.monotonic() + SILENCE_SECONDS
         return True
 

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 from starlette.responses import Response
 
+from letterhead.core.languages.negotiation import address_in
 from letterhead.errors import Fault, Kind
 from letterhead.operations import apply_links, domains, setup_links
 from letterhead.web import schemas, schemas_links, serialize, serialize_links
@@ -34,7 +35,7 @@ async def make_setup_link(context: RequestContext) -> Response:
     else:
         made = await setup_links.make_link(context.deps, account_id, sender, days, context.actor)
     domain = await domains.find_domain(context.deps, account_id, sender)
-    answer = replace(serialize.made_link(made), url=setup_links.address_in(made.url, language))
+    answer = replace(serialize.made_link(made), url=address_in(made.url, language))
     try:
         async with asyncio.timeout(PATIENCE):
             found = await apply_links.find_apply_link(context.deps, context.state.on_demand, domain, redirect=made.url)
