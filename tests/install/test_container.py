@@ -29,7 +29,7 @@ from tests.install.main_job import run_main_job, wait_for_first_answer
 from tests.rigs import containers, smtp
 from tests.rigs.containers import COMMIT, IMAGE, Engine
 from tests.rigs.dns_lab import NS1, RESOLVER, DnsLab
-from tests.rigs.processes import Server, free_port, program
+from tests.rigs.processes import Server, free_port, is_free, program
 from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.timeout(900)  # the first of them has the image built
@@ -277,6 +277,11 @@ class Composed:
         until(lambda: self._state("migrate") == "exited 0")
         self.run("up", "--detach", "--no-deps", *SERVERS, "caddy")
 
+    def stop(self) -> None:
+        """Remove all that was started."""
+        self.run("down", "--volumes", "--timeout", "1")
+        self._engine.remove_redirections(f"{self.name}_default")
+
     def _state(self, service: str) -> str:
         form = "{{.State.Status}} {{.State.ExitCode}}"
         return self._engine.run("podman", "inspect", "--format", form, self.container(service))
@@ -352,7 +357,7 @@ def test_compose_does_the_main_job(engine: Engine, image: str, lab: DnsLab, zone
         variables = {f"LETTERHEAD_{name}_PORT": str(port) for name, port in ports.items()}
         project = Composed(engine, place, LETTERHEAD_RELAY_SMARTHOST="smtp://smart.letterhead.test", **variables)
         began = time.monotonic()
-        stack.callback(project.run, "down", "--volumes", "--timeout", "1")
+        stack.callback(project.stop)
         project.start()
         stack.callback(lead_to_lab(engine, project, lab))
         url = f"https://localhost:{ports['HTTPS']}"
@@ -377,6 +382,19 @@ def test_compose_does_the_main_job(engine: Engine, image: str, lab: DnsLab, zone
                 until(partial(project.is_healthy, service))
                 until(lambda: len(ready_servers(engine, project)) == 2)
         assert failures == []
+    assert engine.redirections(f"{project.name}_default") == []
+
+
+def test_a_port_that_leads_elsewhere_is_not_free(engine: Engine) -> None:
+    """As a run that was killed leaves one: servers of later tests would listen there, and hear nothing."""
+    port = free_port("127.0.0.1")
+    rule = ("OUTPUT", "-d", "127.0.0.1", "-p", "tcp", "--dport", str(port), "-j", "DNAT", "--to-destination", GATEWAY)
+    engine.run("iptables", "-t", "nat", "-I", *rule)
+    try:
+        assert not is_free("127.0.0.1", port)
+    finally:
+        engine.run("iptables", "-t", "nat", "-D", *rule)
+    assert is_free("127.0.0.1", port)
 
 
 def caddy_authority(engine: Engine, project: Composed) -> ssl.SSLContext:

@@ -6,6 +6,7 @@ The images lie in .cache/containers/, so that a second run builds only what has 
 import fcntl
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,7 @@ crun = ["{crun}"]
 network_backend = "netavark"
 network_config_dir = "{home}/networks"
 """
+DNAT = "NETAVARK-HOSTPORT-DNAT"  # the chain of all published ports
 TABLES = """#!/bin/sh
 exec {xtables} "$(basename "$0")" "$@"
 """
@@ -125,6 +127,21 @@ class Engine:
             yield name
         finally:
             self.try_run("podman", "rm", "--force", "--volumes", "--time", "0", name)
+
+    def redirections(self, network: str) -> list[list[str]]:
+        """List the kernel's rules that lead a published port of the host to a container of this network."""
+        rules = self.try_run("iptables", "-t", "nat", "-S", DNAT).stdout.splitlines()
+        return [shlex.split(rule)[2:] for rule in rules if f'"dnat name: {network} id: ' in rule]
+
+    def remove_redirections(self, network: str) -> None:
+        """Remove these rules: netavark leaves some behind, and whoever listens at such a port later hears nothing."""
+        chains = set()
+        for rule in self.redirections(network):
+            self.run("iptables", "-t", "nat", "-D", DNAT, *rule)
+            chains.add(rule[-1])
+        for chain in chains:
+            self.run("iptables", "-t", "nat", "-F", chain)
+            self.run("iptables", "-t", "nat", "-X", chain)
 
     def exit_code(self, name: str) -> int:
         """Return the exit code of a container that has ended."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,10 @@ class Installation:
         }
 
     def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Runs one command to its end."""
+        """Runs one command to its end; one that would listen finds a port of its own, since others run beside it."""
+        bind = {} if "LETTERHEAD_BIND" in self.settings else {"LETTERHEAD_BIND": f"127.0.0.1:{free_port('127.0.0.1')}"}
         return subprocess.run(
-            [self.command, *words], env=self._environment({}), cwd=self.folder, capture_output=True, text=True,
+            [self.command, *words], env=self._environment(bind), cwd=self.folder, capture_output=True, text=True,
             timeout=timeout, check=False,
         )  # fmt: skip
 
@@ -80,7 +81,10 @@ class Installation:
         port = listener.getsockname()[1] if listener else port or free_port("127.0.0.1")
         bind = {"LETTERHEAD_BIND": "127.0.0.1:1" if listener else f"127.0.0.1:{port}"}
         serving = Serving(self._start(["serve", *words], bind, listener), f"http://127.0.0.1:{port}")
-        serving.wait()
+        try:
+            serving.wait()
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}:\n{self._last_words(serving)}") from error
         return serving
 
     def relay(self) -> "Process":
@@ -95,7 +99,7 @@ class Installation:
                         return relay
             except OSError:
                 time.sleep(0.05)
-        raise RuntimeError("letterhead relay does not answer")
+        raise RuntimeError(f"letterhead relay does not answer:\n{self._last_words(relay)}")
 
     def worker(self) -> "Process":
         """Starts `letterhead worker`."""
@@ -119,7 +123,15 @@ class Installation:
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("LETTERHEAD_")}
-        return {**ours, **self.settings, **more}
+        return {**ours, "PYTHONFAULTHANDLER": "1", **self.settings, **more}
+
+    def _last_words(self, process: "Process") -> str:
+        """Ends a process that does not answer, and gives what all have written, with where its threads stood."""
+        process.process.send_signal(signal.SIGABRT)
+        with suppress(subprocess.TimeoutExpired):  # Python's fault handler is writing the stacks
+            process.process.wait(10)
+        process.kill()
+        return self.logs()
 
     def logs(self) -> str:
         """Gives all that the processes wrote."""

@@ -35,15 +35,22 @@ def free_port(*addresses: str) -> int:
     """
     for _ in range(100):
         port = random.SystemRandom().randrange(12_000, 32_000)
-        if all(_free(address, port, kind) for address in addresses for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+        if all(is_free(address, port) for address in addresses):
             return port
     raise Missing(f"No port is free on all of {', '.join(addresses)}.")
 
 
-def _free(address: str, port: int, kind: socket.SocketKind) -> bool:
-    with socket.socket(type=kind) as probe:
+def is_free(address: str, port: int) -> bool:
+    """Whether a port can be taken for UDP and TCP, and a connection to it reaches who has taken it.
+
+    The kernel may lead it elsewhere: to a container that published this port, and is gone since a run was killed.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM) as datagrams, socket.socket() as listener:
         try:
-            probe.bind((address, port))
+            datagrams.bind((address, port))
+            listener.bind((address, port))
+            listener.listen()
+            socket.create_connection((address, port), timeout=1).close()
         except OSError:
             return False
         return True
