@@ -1,4 +1,4 @@
-"""Runs the benchmarks and writes what they gave: `./dev bench [--quick] [--only NAME] [--json FILE] [--docs]`.
+"""Run the benchmarks and write what they gave: `./dev bench [--quick] [--only NAME] [--json FILE] [--docs]`.
 
 NAME is a subject, such as `check`, or one row, such as `check-full`, which brings along those measured with it.
 """
@@ -25,7 +25,7 @@ ROWS = sorted(name for subject in SUBJECTS.values() for names in subject.PARTS.v
 
 
 def main() -> int:
-    """Gives 0 where every target is met."""
+    """Return 0 where every target is met."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything: shows that it runs, not how fast")
     parser.add_argument(
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _parts(name: str, wanted: Collection[str]) -> list[str]:
-    """Gives the parts of a subject that measure what is wanted."""
+    """Return the parts of a subject that measure what is wanted."""
     parts: dict[str, tuple[str, ...]] = SUBJECTS[name].PARTS
     return [part for part, rows in parts.items() if name in wanted or not set(rows).isdisjoint(wanted)]
 

@@ -1,4 +1,4 @@
-"""Knows how an ASGI app is asked for a list in this process, without a socket: what is left is the app's own cost."""
+"""How an ASGI app is asked for a list in this process, without a socket: what is left is the app's own cost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,13 +12,13 @@ Ask = Callable[[str], Awaitable[None]]
 
 
 def ours(deps: Deps, **settings: Any) -> Ask:
-    """Makes our app, and asks it."""
+    """Make our app, and ask it."""
     web = WebSettings(public_url="http://bench", rate=1e6, burst=10**6, **settings)
     return asked(create_app(deps, web))
 
 
 def asked(app: Any) -> Ask:
-    """Asks an app for the list with a key, and takes nothing else for an answer."""
+    """Ask an app for the list with a key, and take nothing else for an answer."""
 
     async def ask(key: str) -> None:
         got: list[dict[str, Any]] = []

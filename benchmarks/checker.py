@@ -1,4 +1,4 @@
-"""Runs our worker until it has checked so many domains, and prints seconds, seconds of CPU, and the packets each took.
+"""Run our worker until it has checked so many domains, and print seconds, seconds of CPU, and the packets each took.
 
 LETTERHEAD_…=… python -m benchmarks.checker DOMAINS [PASSES]
 
@@ -48,7 +48,7 @@ class Told:
         self.expect(0)
 
     def expect(self, wanted: int) -> asyncio.Event:
-        """Counts anew."""
+        """Count anew."""
         self._left, self._done = wanted, asyncio.Event()
         self.outcomes: dict[str, int] = {}
         self.ended = self.cpu = 0.0
@@ -89,7 +89,7 @@ async def main() -> None:
 
 
 async def _make_due(url: str) -> None:
-    """Makes all domains due at once."""
+    """Make all domains due at once."""
     connection = await asyncpg.connect(url)
     await connection.execute("UPDATE domains SET next_check_at = 0")
     await connection.close()

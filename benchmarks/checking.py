@@ -1,4 +1,4 @@
-"""Measures checks: routine ones of healthy domains and full ones of pending domains, beside bare loops and peers."""
+"""Measure checks: routine ones of healthy domains and full ones of pending domains, beside bare loops and peers."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ PARTS = {
 
 
 def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
-    """Gives the figures; on Postgres, whose commits do not wait for the disk (the rig's fsync is off)."""
+    """Return the figures; on Postgres, whose commits do not wait for the disk (the rig's fsync is off)."""
     count, rounds = (100, 1) if quick else (400, 3)
     public_key = EnvelopeKeyring([KeyEncryptionKey("k", Secret(bytes(32)))]).make_pair().public_key
     with dns_lab.running() as lab, postgres.running() as server, server.database() as url, _folder() as folder:
@@ -69,7 +69,7 @@ def _folder() -> Iterator[Path]:
 
 
 def installation(folder: Path, url: str, lab: DnsLab, resolver: int) -> Installation:
-    """Sets up an installation that checks what `zones` publishes."""
+    """Set up an installation that checks what `zones` publishes."""
     return places.installation(
         folder,
         DATABASE_URL=url,
@@ -81,7 +81,7 @@ def installation(folder: Path, url: str, lab: DnsLab, resolver: int) -> Installa
 
 
 async def seeded(url: str, count: int, public_key: str) -> None:
-    """Fills in verified domains; with a key that is not the published one they are pending, and stay so."""
+    """Fill in verified domains; with a key that is not the published one they are pending, and stay so."""
     healthy = public_key != "AAAA"
     state, since = HealthState.VERIFIED if healthy else HealthState.PENDING, datetime.now(UTC)
     watch = RecordHealth(
@@ -106,7 +106,7 @@ async def seeded(url: str, count: int, public_key: str) -> None:
 
 
 def _due(url: str, *, anew: bool = False) -> None:
-    """Makes all domains due; `anew` has each look judged and written in full, as after a change."""
+    """Make all domains due; `anew` has each look judged and written in full, as after a change."""
 
     async def update() -> None:
         connection = await asyncpg.connect(url)
@@ -119,7 +119,7 @@ def _due(url: str, *, anew: bool = False) -> None:
 
 
 class Speed(NamedTuple):
-    """Holds domains per second, and per second of the process's own CPU: others on the machine do not count there."""
+    """Domains per second, and per second of the process's own CPU: others on the machine do not count there."""
 
     each: float
     cpu: float
@@ -127,12 +127,12 @@ class Speed(NamedTuple):
 
 
 def _run(module: str, count: int, *words: str, **environment: str) -> Speed:
-    """Runs one side on the core of what is measured."""
+    """Run one side on the core of what is measured."""
     return _passes(module, count, *words, **environment)[-1]
 
 
 def _passes(module: str, count: int, *words: str, **environment: str) -> list[Speed]:
-    """Runs one side, and reads a line for each pass over all domains."""
+    """Run one side, and read a line for each pass over all domains."""
     command = [program("taskset"), "-c", load.core(), sys.executable, "-m", module, *words]
     done = subprocess.run(
         command, cwd=places.ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
@@ -144,7 +144,7 @@ def _passes(module: str, count: int, *words: str, **environment: str) -> list[Sp
 
 
 def _ours(asked: Asked, *, anew: bool = False) -> Speed:
-    """Checks all domains once."""
+    """Check all domains once."""
     lab, installation, url, count = asked
     _due(url, anew=anew)
     lab.flush()
@@ -152,7 +152,7 @@ def _ours(asked: Asked, *, anew: bool = False) -> Speed:
 
 
 def _naive(asked: Asked, mode: str, count: int, *, port: int | None = None, each: int = 0) -> Speed:
-    """Lets a peer check so many."""
+    """Let a peer check so many."""
     lab, _, url, _ = asked
     lab.flush()
     words = (mode, str(port or lab.resolver_port), str(count), str(each), url)
@@ -160,7 +160,7 @@ def _naive(asked: Asked, mode: str, count: int, *, port: int | None = None, each
 
 
 def _rounds(sides: Sequence[Callable[[], Speed]], rounds: int) -> list[list[Speed]]:
-    """Runs all sides in turns."""
+    """Run all sides in turns."""
     gathered: list[list[Speed]] = [[] for _ in sides]
 
     def run(place: int) -> float:
@@ -203,7 +203,7 @@ def _routine(asked: Asked, rounds: int) -> Iterator[Row]:
 def _cpu(
     name: str, what: str, ours: Sequence[Speed], floor: Sequence[Speed], beside: str, target: float, note: str
 ) -> Row:
-    """Compares what each check costs in CPU."""
+    """Compare what each check costs in CPU."""
     pair = Paired([one.cpu for one in ours], [one.cpu for one in floor])
     clock = Paired([one.each for one in ours], [one.each for one in floor])
     return row(
@@ -213,13 +213,13 @@ def _cpu(
 
 
 def _clock(name: str, what: str, ours: Sequence[Speed], peer: Sequence[Speed], beside: str, target: float) -> Row:
-    """Compares by the clock what waits more than it works."""
+    """Compare by the clock what waits more than it works."""
     pair = Paired([one.each for one in ours], [one.each for one in peer])
     return row(name, what, pair.value, "checks/s", at_least(target), floor=pair.floor, ratio=pair.ratio, beside=beside)
 
 
 def _late(asked: Asked, folder: Path) -> Iterator[Row]:
-    """Lets each answer come late."""
+    """Let each answer come late."""
     lab, _, url, count = asked
     with ExitStack() as open_:
         port = free_port("127.0.0.1")
@@ -235,7 +235,7 @@ def _late(asked: Asked, folder: Path) -> Iterator[Row]:
 
 
 def _two(asked: Asked, rounds: int) -> Iterator[Row]:
-    """Runs two workers beside each other, and counts the CPU of both: by the clock more cores would be needed."""
+    """Run two workers beside each other, and count the CPU of both: by the clock more cores would be needed."""
     one: list[Speed] = []
     two: list[Speed] = []
 
@@ -255,7 +255,7 @@ def _two(asked: Asked, rounds: int) -> Iterator[Row]:
 
 
 def _together(asked: Asked, workers: int) -> Speed:
-    """Lets so many workers check all domains, each on any core, and gives checks per second and per second of CPU."""
+    """Let so many workers check all domains, each on any core, and return checks per second and per second of CPU."""
     lab, installation, url, count = asked
     lab.flush()
 
@@ -283,7 +283,7 @@ def _together(asked: Asked, workers: int) -> Speed:
 
 
 def _full(asked: Asked, rounds: int) -> Iterator[Row]:
-    """Checks pending domains, and checks them again in the same process: they wait, and are looked at often."""
+    """Check pending domains, and check them again in the same process: they wait, and are looked at often."""
     lab, _, _, count = asked
     sent = round(float(_full_passes(asked)[-1].more[0]))
     passes: list[list[Speed]] = []
@@ -313,7 +313,7 @@ def _full(asked: Asked, rounds: int) -> Iterator[Row]:
 
 
 def _full_passes(asked: Asked) -> list[Speed]:
-    """Checks all domains twice, in one process."""
+    """Check all domains twice, in one process."""
     lab, installation, url, count = asked
     _due(url)
     lab.flush()

@@ -1,4 +1,4 @@
-"""Knows what a figure is and when it holds; knows not how anything is measured."""
+"""What a figure is and when it holds; nothing here measures."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ class Target(msgspec.Struct, frozen=True):
         return f"{self.of} {self.sign} {self.number:g}"
 
     def met(self, value: float, ratio: float | None) -> bool:
-        """Says whether it is reached."""
+        """Say whether it is reached."""
         told = value if self.of == "value" else ratio
         if told is None:
             return False
@@ -25,7 +25,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one figure beside its floor or peer; `ratio` is the median of paired ratios, so not value / floor."""
+    """One figure beside its floor or peer; `ratio` is the median of paired ratios, so not value / floor."""
 
     name: str
     what: str
@@ -41,12 +41,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def at_least(number: float, of: str = "ratio") -> Target:
-    """Wants so much or more."""
+    """Want so much or more."""
     return Target(of, "≥", number)
 
 
 def at_most(number: float, of: str = "value") -> Target:
-    """Wants so much or less."""
+    """Want so much or less."""
     return Target(of, "≤", number)
 
 
@@ -54,7 +54,7 @@ def row(
     name: str, what: str, value: float, unit: str, target: Target | None = None, *,
     floor: float | None = None, ratio: float | None = None, beside: str = "", note: str = "",
 ) -> Row:  # fmt: skip
-    """Judges a figure by its target; without one it only tells."""
+    """Judge a figure by its target; without one it only tells."""
     far = None if target is None else msgspec.structs.replace(target, number=_doubled(target))
     return Row(
         name=name, what=what, value=rounded(value), unit=unit, floor=None if floor is None else rounded(floor),
@@ -68,34 +68,34 @@ def _doubled(target: Target) -> float:
 
 
 def rounded(value: float) -> float:
-    """Keeps three digits that mean something."""
+    """Keep three digits that mean something."""
     return float(f"{value:.3g}") if abs(value) < 1000 else float(round(value))
 
 
 class Paired(msgspec.Struct, frozen=True):
-    """Holds what two sides gave in turns."""
+    """What two sides gave in turns."""
 
     ours: Sequence[float]
     floors: Sequence[float]
 
     @property
     def value(self) -> float:
-        """Gives our median."""
+        """Return our median."""
         return statistics.median(self.ours)
 
     @property
     def floor(self) -> float:
-        """Gives the floor's median."""
+        """Return the floor's median."""
         return statistics.median(self.floors)
 
     @property
     def ratio(self) -> float:
-        """Gives the median of the ratios of neighbours in time: what disturbs both cancels out."""
+        """Return the median of the ratios of neighbours in time: what disturbs both cancels out."""
         return statistics.median(ours / floor for ours, floor in zip(self.ours, self.floors, strict=True))
 
 
 def interleaved(sides: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
-    """Runs the sides in turns, every second round backwards, and gives each one's figures."""
+    """Run the sides in turns, every second round backwards, and return each one's figures."""
     figures: list[list[float]] = [[] for _ in sides]
     for number in range(rounds):
         order = list(enumerate(sides))

@@ -1,4 +1,4 @@
-"""Runs the floor of GET /domains: bare ASGI on our own server, one statement, msgspec; the same octets as ours.
+"""Run the floor of GET /domains: bare ASGI on our own server, one statement, msgspec; the same octets as ours.
 
     python -m benchmarks.floor DATABASE_URL PORT
 
@@ -107,7 +107,7 @@ def app(rows: Rows, pepper: bytes = PEPPER) -> Any:
 
 
 def from_sqlite(path: str | Path) -> Rows:
-    """Reads from a file in the loop's own thread, as the barest service would."""
+    """Read from a file in the loop's own thread, as the barest service would."""
     connection = sqlite3.connect(path)
     statement = SQL.format(mark="?")
 
@@ -124,7 +124,7 @@ async def serving(url: str, listener: socket.socket) -> None:
     statement = SQL.format(mark="$1")
 
     async def keep(_: object) -> None:
-        """Resets nothing: no session state is ever set."""
+        """Reset nothing: no session state is ever set."""
 
     async with asyncpg.create_pool(url, min_size=10, max_size=10, reset=keep) as pool:
         await serve(app(lambda digest: pool.fetch(statement, digest)), [listener], ServerSettings())

@@ -1,4 +1,4 @@
-"""Measures what grows with the installation: a list, a claim and the sweep on Postgres, with a thousand domains and
+"""Measure what grows with the installation: a list, a claim and the sweep on Postgres, with a thousand domains and
 many more."""
 
 import asyncio
@@ -29,7 +29,7 @@ IN_PEACE, DAY = timedelta(hours=1), timedelta(days=1)  # nothing is due while we
 
 
 class Size(NamedTuple):
-    """Holds medians in ms: our list, the floor's list, one claim of 50 due domains."""
+    """Medians in ms: our list, the floor's list, one claim of 50 due domains."""
 
     ours: float
     floor: float
@@ -40,7 +40,7 @@ PARTS = {"growth": ("growth-list", "growth-claim"), "sweep": ("sweep-lag",)}
 
 
 def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
-    """Gives the figures; claims are made a day later, when every domain is due: they choose among all of them."""
+    """Return the figures; claim are made a day later, when every domain is due: they choose among all of them."""
     times = 500 if quick else 3000
     later = datetime.now(UTC) + IN_PEACE
     with tempfile.TemporaryDirectory() as folder, postgres.running() as server, server.database() as url:
@@ -72,7 +72,7 @@ def _grown(small: Size, large: Size, accounts: int) -> Iterator[Row]:
 
 
 async def _measured(installation: Installation, url: str, keys: list[seed.Keys], times: int) -> Size:
-    """Asks random accounts one at a time, ours and the floor in turns."""
+    """Ask random accounts one at a time, ours and the floor in turns."""
     write_logs(LogFormat.JSON, quiet=True)
     chosen = random.Random(7)
     async with (
@@ -95,7 +95,7 @@ async def _measured(installation: Installation, url: str, keys: list[seed.Keys],
 
 
 async def _claims(deps: Deps) -> float:
-    """Claims and hands back, and gives the median of the claims alone."""
+    """Claim and hand back, and return the median of the claims alone."""
     took = []
     for _ in range(40):
         now = deps.now() + IN_PEACE + DAY

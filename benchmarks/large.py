@@ -1,4 +1,4 @@
-"""Measures PostgreSQL with many millions of domains: sizes, lists, claims and saves by the service's own statements.
+"""Measure PostgreSQL with many millions of domains: sizes, list, claims and saves by the service's own statements.
 
 Not part of `./dev bench`: ten million domains take ten minutes and 35 GB of disk.
 
@@ -57,7 +57,7 @@ WHERE nspname = 'public' AND pg_relation_size(c.oid) > 10000000 ORDER BY relname
 
 
 async def fill(connection: "asyncpg.Connection[asyncpg.Record]", domains: int) -> None:
-    """Makes accounts of ten domains; indexes are built afterwards, which is quicker."""
+    """Make accounts of ten domains; indexes are built afterwards, which is quicker."""
     accounts = domains // PER_ACCOUNT
     await connection.execute(
         "INSERT INTO accounts (id, name, email, created_at) "
@@ -88,7 +88,7 @@ async def fill(connection: "asyncpg.Connection[asyncpg.Record]", domains: int) -
 
 
 async def measure(url: str, domains: int, times: int) -> None:
-    """Prints sizes, then p50 and p99 of what the store does, for random accounts."""
+    """Print sizes, then p50 and p99 of what the store does, for random accounts."""
     connection = await asyncpg.connect(url)
     for row in await connection.fetch(SIZES):
         print(f"{row['relname']}: {row['mb']} MB", flush=True)
@@ -129,7 +129,7 @@ async def _told(what: str, work: Awaitable[object]) -> None:
 
 
 async def run(domains: int, times: int) -> None:
-    """Fills a database of its own and measures it."""
+    """Fill a database of its own and measure it."""
     with postgres.running(SETTINGS) as server, server.database() as url:
         connection = await asyncpg.connect(url)
         await connection.execute(schema.migration(Dialect.POSTGRES, None))

@@ -1,4 +1,4 @@
-"""Measures GET /domains: ten domains of an account, authentication included, one process on one core."""
+"""Measure GET /domains: ten domains of an account, authentication included, one process on one core."""
 
 import json
 import tempfile
@@ -20,7 +20,7 @@ PARTS = {
 
 
 def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
-    """Gives the figures on both engines."""
+    """Return the figures on both engines."""
     if "list-postgres" in parts:
         with tempfile.TemporaryDirectory() as folder, postgres.running() as server, server.database() as url:
             load.pinned(server.server.pid, load.other_core())
@@ -80,14 +80,14 @@ def _on_sqlite(folder: Path, quick: bool) -> Iterator[Row]:
 
 
 def same(*sides: Peer, key: str) -> None:
-    """Makes sure that all sides answer the same."""
+    """Make sure that all sides answer the same."""
     first, *others = (json.loads(places.fetch(side, key).content) for side in sides)
     if len(first) != 10 or any(other != first for other in others):
         raise RuntimeError(f"the sides do not answer the same: {first[:1]} {[other[:1] for other in others]}")
 
 
 class Side(NamedTuple):
-    """Holds whom to ask, with which keys, for what."""
+    """Whom to ask, with which keys, for what."""
 
     peer: Peer
     keys: Path
@@ -98,7 +98,7 @@ ANEW = "/domains?limit=1000"  # a page is never kept: what a list costs that has
 
 
 def _measured(sides: Sequence[Side], rounds: int, seconds: int) -> list[list[load.Load]]:
-    """Loads all sides in turns, after a moment to warm up each."""
+    """Load all sides in turns, after a moment to warm up each."""
     gathered: list[list[load.Load]] = [[] for _ in sides]
 
     def ask(place: int, side: Side) -> float:
@@ -115,7 +115,7 @@ def _measured(sides: Sequence[Side], rounds: int, seconds: int) -> list[list[loa
 def _beside(
     name: str, what: str, ours: list[load.Load], floor: list[load.Load], beside: str, target: float
 ) -> Iterator[Row]:
-    """Tells the requests per second, and what each costs in CPU, which the machine's other work disturbs less."""
+    """Tell the requests per second, and what each costs in CPU, which the machine's other work disturbs less."""
     each = Paired([one.each for one in ours], [one.each for one in floor])
     cpu = Paired([one.cpu for one in floor], [one.cpu for one in ours])
     note = f"{cpu.floor:.0f} µs of CPU each, beside {cpu.value:.0f}: {cpu.ratio:.2f}"

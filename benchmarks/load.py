@@ -1,4 +1,4 @@
-"""Knows how a server is loaded and what it costs meanwhile; knows no server."""
+"""How a server is loaded and what it costs meanwhile, whatever the server."""
 
 import json
 import os
@@ -30,7 +30,7 @@ end
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a load gave: requests per second, latencies in ms, answers that were none, CPU in µs per request."""
+    """What a load gave: requests per second, latencies in ms, answers that were none, CPU in µs per request."""
 
     each: float
     p50: float
@@ -42,7 +42,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 def loaded(
     port: int, keys: Path, *, pid: int, seconds: int = 3, connections: int = 16, seed: int = 7, asked: str = "/domains"
 ) -> Load:  # fmt: skip
-    """Asks for the list with random keys from a file (key, or key and ETag with a tab between)."""
+    """Ask for the list with random keys from a file (key, or key and ETag with a tab between)."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT)
         script.flush()
@@ -62,19 +62,19 @@ def loaded(
 
 
 def cpu_of(pid: int) -> float:
-    """Gives the seconds of CPU that a process used so far, all its threads together."""
+    """Return the seconds of CPU that a process used so far, all its threads together."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_of(pid: int) -> float:
-    """Gives a process's resident memory in MB."""
+    """Return a process's resident memory in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def pinned(pid: int, core: str) -> None:
-    """Keeps a process, with all its threads, on one core."""
+    """Keep a process, with all its threads, on one core."""
     subprocess.run([program("taskset"), "-a", "-p", "-c", core, str(pid)], check=True, capture_output=True)
 
 
@@ -90,7 +90,7 @@ def other_core() -> str:
 
 @contextmanager
 def listed(lines: Sequence[str]) -> Iterator[Path]:
-    """Writes lines into a file for as long as the context lasts."""
+    """Write lines into a file for as long as the context lasts."""
     with tempfile.NamedTemporaryFile("w", suffix=".keys") as file:
         file.write("\n".join(lines) + "\n")
         file.flush()

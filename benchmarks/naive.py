@@ -1,4 +1,4 @@
-"""Checks domains as peers do, or barer than anybody can: what our checks are measured beside.
+"""Check domains as peers do, or barer than anybody can: what our checks are measured beside.
 
     python -m benchmarks.naive MODE RESOLVER_PORT DOMAINS QUESTIONS [DATABASE_URL]
 
@@ -77,7 +77,7 @@ async def bare(port: int, count: int) -> None:
 
 
 def prepared(count: int) -> list[bytes]:
-    """Writes the questions of every domain, without their ids."""
+    """Write the questions of every domain, without their ids."""
     asked = (question for domain in names(count) for question in questions(domain))
     queries = (DnsQuery(name_from(name), type_number(rdtype), recursive=False) for name, rdtype in asked)
     return [question_packet(0, query, edns=True)[2:] for query in queries]
@@ -110,7 +110,7 @@ async def _exchanged(server: tuple[str, int], wire: bytes) -> None:
 
 
 async def flood(every: Iterator[Asked], ask: Callable[[Asked], Awaitable[object]]) -> None:
-    """Lets a fixed set of tasks take questions from one iterator."""
+    """Let a fixed set of tasks take questions from one iterator."""
 
     async def take() -> None:
         for question in every:

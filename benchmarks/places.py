@@ -1,4 +1,4 @@
-"""Knows how each side is started: an installation of ours, the floor and the textbook on the same database."""
+"""How each side is started: an installation of ours, the floor and the textbook on the same database."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def installation(folder: Path, **settings: str) -> Installation:
-    """Sets up an installation that plans all four records and slows nobody down; migrated where it is Postgres."""
+    """Set up an installation that plans all four records and slows nobody down; migrated where it is Postgres."""
     usual = {
         "MAIL_FROM_MX": f"{floor.MX_PRIORITY} {floor.MX_HOST}",
         "MAIL_FROM_SPF": floor.SPF,
@@ -37,7 +37,7 @@ def installation(folder: Path, **settings: str) -> Installation:
 
 
 def pepper_of(installation: Installation) -> str:
-    """Gives the pepper of an installation that nobody serves, so that the floor looks up the same digests."""
+    """Return the pepper of an installation that nobody serves, so that the floor looks up the same digests."""
 
     async def read() -> bytes:
         async with assemble.open_deps(config.read(installation.settings, Path())) as deps:
@@ -47,7 +47,7 @@ def pepper_of(installation: Installation) -> str:
 
 
 async def pepper(deps: Deps) -> bytes:
-    """Gives the pepper of the API keys' digests."""
+    """Return the pepper of the API keys' digests."""
     sealed = await deps.store.installation_secret(wiring_keys.PEPPER)
     if sealed is None:
         raise RuntimeError("there is no pepper")
@@ -55,7 +55,7 @@ async def pepper(deps: Deps) -> bytes:
 
 
 class Peer:
-    """Holds a peer's process."""
+    """A peer's process."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.pid, self.port = process.pid, port
@@ -63,7 +63,7 @@ class Peer:
 
 @contextmanager
 def floor_running(url: str, pepper: str) -> Iterator[Peer]:
-    """Runs the floor."""
+    """Run the floor."""
     port = free_port("127.0.0.1")
     with _running([sys.executable, "-m", "benchmarks.floor", url, str(port)], port, url, pepper) as peer:
         yield peer
@@ -71,7 +71,7 @@ def floor_running(url: str, pepper: str) -> Iterator[Peer]:
 
 @contextmanager
 def textbook_running(url: str, pepper: str) -> Iterator[Peer]:
-    """Runs the textbook."""
+    """Run the textbook."""
     port = free_port("127.0.0.1")
     words = ["benchmarks.textbook:app", "--port", str(port), "--no-access-log", "--log-level", "error"]
     with _running([sys.executable, "-m", "uvicorn", *words], port, url, pepper) as peer:
@@ -105,13 +105,13 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 @contextmanager
 def serving(installation: Installation, *words: str) -> Iterator[Peer]:
-    """Runs `letterhead serve` on the core of what is measured."""
+    """Run `letterhead serve` on the core of what is measured."""
     with installation.serving(*words) as running:
         load.pinned(running.process.pid, load.core())
         yield Peer(running.process, int(running.url.rpartition(":")[2]))
 
 
 def fetch(peer: Peer, key: str, **headers: str) -> httpx2.Response:
-    """Asks once."""
+    """Ask once."""
     known = {"Authorization": f"Bearer {key}", **headers}
     return httpx2.get(f"http://127.0.0.1:{peer.port}/domains", headers=known, timeout=60)

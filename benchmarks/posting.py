@@ -1,4 +1,4 @@
-"""Measures POST /domains at a steady rate: in one process with its worker, and as production runs it, on Postgres."""
+"""Measure POST /domains at a steady rate: in one process with its worker, and as production runs it, on Postgres."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ PARTS = {"post-p95": ("post-p95",), "post-p95-apart": ("post-p95-apart",)}
 
 
 def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
-    """Gives the figures; what was added is checked meanwhile, by resolvers that nobody runs."""
+    """Return the figures; what was added is checked meanwhile, by resolvers that nobody runs."""
     seconds = 10 if quick else 60
     if "post-p95" in parts:
         yield from _together(seconds)
@@ -87,7 +87,7 @@ def _wait_for_keys(url: str) -> None:
 
 
 async def _posted(url: str, keys: list[str], seconds: int) -> list[float]:
-    """Adds a domain every 50 ms, whether the last one is answered or not, each for another of 100 accounts."""
+    """Add a domain every 50 ms, whether the last one is answered or not, each for another of 100 accounts."""
     took: list[float] = []
 
     async def post(client: httpx2.AsyncClient, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Knows how figures are written: JSON for programs, a table and a plot for people."""
+"""How figures are written: JSON for programs, a table and a plot for people."""
 
 import os
 import platform
@@ -19,14 +19,14 @@ COMPUTED, END = "<!-- written by ./dev bench --docs -->", "<!-- so far -->"
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Holds all figures of one run."""
+    """All figures of one run."""
 
     machine: dict[str, str]
     rows: Sequence[Row]
 
 
 def machine() -> dict[str, str]:
-    """Says what it was measured on."""
+    """Say what it was measured on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
@@ -42,7 +42,7 @@ def machine() -> dict[str, str]:
 
 
 def line(row: Row) -> str:
-    """Writes one figure for a terminal."""
+    """Write one figure for a terminal."""
     ratio = "" if row.ratio is None else f" = {row.ratio:g} × {row.floor:g} ({row.beside})"
     verdict = "" if not row.target else f"  [{row.target}: {'met' if row.holds else 'NOT MET'}]"
     note = f"  {row.note}" if row.note else ""
@@ -50,14 +50,14 @@ def line(row: Row) -> str:
 
 
 def write(path: Path, report: Report) -> None:
-    """Writes the JSON, and beside it the table and the plot."""
+    """Write the JSON, and beside it the table and the plot."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     path.with_suffix(".md").write_text(table(report), "utf-8")
     path.with_suffix(".svg").write_text(plot(report.rows), "utf-8")
 
 
 def into_docs(report: Report) -> None:
-    """Writes the table into its page, below the mark, and the plot beside it; what follows from it into another."""
+    """Write the table into its page, below the mark, and the plot beside it; what follows from it into another."""
     page = DOCS / "performance.md"
     kept = page.read_text("utf-8").partition(MARK)[0]
     page.write_text(f"{kept}{MARK}\n\n{table(report)}", "utf-8")
@@ -73,7 +73,7 @@ def into_docs(report: Report) -> None:
 
 
 def table(report: Report) -> str:
-    """Writes a table in Markdown."""
+    """Write a table in Markdown."""
     said = ", ".join(f"{name} {value}" for name, value in report.machine.items())
     head = "| what | measured | floor or peer, same run | ratio | target | met |\n|---|---|---|---|---|---|"
     return f"Measured on: {said}.\n\n{head}\n" + "".join(f"{_cells(row)}\n" for row in report.rows)
@@ -88,7 +88,7 @@ def _cells(row: Row) -> str:
 
 
 def plot(rows: Sequence[Row]) -> str:
-    """Draws how far each figure is from its target: the line in the middle is the target, the bar what was reached."""
+    """Draw how far each figure is from its target: the line in the middle is the target, the bar what was reached."""
     judged = [row for row in rows if row.target]
     height = LINE * (len(judged) + 2)
     bars = "".join(_bar(row, LINE * (place + 1)) for place, row in enumerate(judged))

@@ -1,4 +1,4 @@
-"""Knows how to fill a database with accounts and domains that look lived in, for us and for the floor alike."""
+"""Fill a database with accounts and domains that look lived in, for us and for the floor alike."""
 
 import asyncio
 import sqlite3
@@ -46,7 +46,7 @@ COLUMNS = {
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """Holds the text of two API keys of one account."""
+    """The text of two API keys of one account."""
 
     read: str
     full: str
@@ -64,17 +64,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     spread: timedelta = timedelta()
 
     def due_at(self, number: int, place: int) -> datetime:
-        """Says when a domain is due: neighbours on the disk at moments far apart, as many in each stretch of time."""
+        """Say when a domain is due: neighbours on the disk at moments far apart, as many in each stretch of time."""
         return self.due + self.spread * ((number * self.domains + place) * STRIDE % 1.0)
 
 
 def seed(installation: Installation, wanted: Wanted) -> list[Keys]:
-    """Fills the installation's database, which nobody may serve meanwhile, and gives each account's keys."""
+    """Fill the installation's database, which nobody may serve meanwhile, and return each account's keys."""
     return asyncio.run(seeded(installation, wanted))
 
 
 async def seeded(installation: Installation, wanted: Wanted) -> list[Keys]:
-    """Does the same within an event loop."""
+    """Do the same within an event loop."""
     settings = config.read(installation.settings, Path())
     async with assemble.open_deps(settings) as deps:
         keys = [_keys(number) for number in range(wanted.first, wanted.first + wanted.accounts)]
@@ -94,7 +94,7 @@ def _keys(number: int) -> Keys:
 
 
 def domain(number: int, place: int, public_key: str, *, due: datetime = LATER) -> Domain:
-    """Makes the domain at a place of an account; its name sorts with others' in between, as in life."""
+    """Make the domain at a place of an account; its name sorts with others' in between, as in life."""
     sender, born = f"d{place:05d}.a{number}.test", BORN + timedelta(seconds=number * 10 + place)
     state = STATES[(number + place) % 3]
     return Domain(
@@ -109,7 +109,7 @@ def domain(number: int, place: int, public_key: str, *, due: datetime = LATER) -
 def _tables(
     deps: Deps, wanted: Wanted, keys: Sequence[Keys], pair: KeyPair
 ) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
-    """Gives each table with its rows, made while they are written."""
+    """Return each table with its rows, made while they are written."""
     numbers = range(wanted.first, wanted.first + wanted.accounts)
     born = rows.ms(BORN)
     digest = deps.digest
@@ -137,7 +137,7 @@ def _tables(
 
 
 def as_row(one: Domain) -> tuple[Any, ...]:
-    """Gives a domain as a row of ours."""
+    """Return a domain as a row of ours."""
     values = rows.domain_values(one)
     return (
         one.id, one.account_id, one.sender, values["status"], values["held"], values["next_check_at"], one.version,

@@ -1,4 +1,4 @@
-"""Measures a single process of the service beside lists of ten: its start, its memory, an account with very many."""
+"""Measure a single process of the service beside lists of ten: its start, its memory, an account with very many."""
 
 import json
 import statistics
@@ -26,7 +26,7 @@ PARTS = {
 
 
 def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
-    """Gives the figures, on SQLite with the worker in the same process, as `letterhead run` has it."""
+    """Return the figures, on SQLite with the worker in the same process, as `letterhead run` has it."""
     if "start" in parts:
         with tempfile.TemporaryDirectory() as folder:
             yield from _start(Path(folder), times=3 if quick else 7)
@@ -36,7 +36,7 @@ def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
 
 
 def _start(folder: Path, times: int) -> Iterator[Row]:
-    """Starts on a database that is there, and asks until it answers."""
+    """Start on a database that is there, and ask until it answers."""
     installation = places.installation(folder)
     installation.command = INSTALLED
     with installation.serving():
@@ -55,7 +55,7 @@ def _start(folder: Path, times: int) -> Iterator[Row]:
 
 
 def _many(folder: Path, rounds: int, seconds: int) -> Iterator[Row]:
-    """Lists an account with 10,000 domains beside one with 100."""
+    """List an account with 10,000 domains beside one with 100."""
     installation = places.installation(folder)
     few = seed.seed(installation, seed.Wanted(accounts=1, domains=100, flat=False))[0]
     many = seed.seed(installation, seed.Wanted(accounts=1, domains=MANY, first=1, flat=False))[0]
@@ -80,7 +80,7 @@ def _many(folder: Path, rounds: int, seconds: int) -> Iterator[Row]:
 
 
 def _others(ours: Peer, few: str, many: str, seconds: int) -> tuple[float, float]:
-    """Asks for a short list again and again, alone and while the long one is asked for again and again; p99 in ms."""
+    """Ask for a short list again and again, alone and while the long one is asked for again and again; p99 in ms."""
     alone = _p99(ours, few, seconds)
     with load.listed([many]) as keys, ThreadPoolExecutor(1) as beside:
         loaded = beside.submit(load.loaded, ours.port, keys, pid=ours.pid, seconds=seconds + 1, connections=1)
@@ -101,7 +101,7 @@ def _p99(ours: Peer, key: str, seconds: int) -> float:
 
 
 class Listed:
-    """Holds when the first and the last byte came, in seconds, and how many domains."""
+    """When the first and the last byte came, in seconds, and how many domains."""
 
     def __init__(self, first: float, last: float, count: int) -> None:
         self.first, self.last, self.count = first, last, count

@@ -26,14 +26,14 @@ HEAD = (
 
 
 class Costs(NamedTuple):
-    """Holds what one core does in a second, as measured."""
+    """What one core does in a second, as measured."""
 
     checks: float
     lists: float
 
 
 def costs(rows: Sequence[Row]) -> Costs | None:
-    """Takes the unit costs out of a run, where it measured them."""
+    """Take the unit costs out of a run, where it measured them."""
     value = {row.name: row.value for row in rows}
     return (
         Costs(value["check-rate"], value["list-postgres"]) if {"check-rate", "list-postgres"} <= value.keys() else None
@@ -41,7 +41,7 @@ def costs(rows: Sequence[Row]) -> Costs | None:
 
 
 def table(costs: Costs) -> str:
-    """Writes a line for each size."""
+    """Write a line for each size."""
     return "\n".join([HEAD, *(_line(size, costs) for size in SIZES), ""])
 
 
@@ -60,7 +60,7 @@ def _line(domains: int, costs: Costs) -> str:
 
 
 def lag(rate: float, cores: int, each: float) -> float:
-    """Gives how late checks begin, p99 in seconds, where so many come each second and a core takes so long for one."""
+    """Return how late checks begin, p99 in seconds, where so many come each second and a core takes so long for one."""
     chance, now, late = random.Random(7), 0.0, []
     free = [0.0] * cores
     for _ in range(CHECKS):

@@ -1,4 +1,4 @@
-"""Measures the sweep: how late checks begin where a million domains are looked at once a day, 12 each second.
+"""Measure the sweep: how late checks begin where a million domains are looked at once a day, 12 each second.
 
 The table holds a million rows, as many due in each second of the day as in any other; what is run is a few minutes of
 it, by one worker on one core, with DNS on loopback. The domains of these minutes are real in DNS, the others wait.
@@ -29,7 +29,7 @@ AHEAD = 8.0  # seconds for the worker to start
 
 
 class Swept(msgspec.Struct, frozen=True):
-    """Holds how late each check began and ended, in seconds, and the seconds of CPU that all took."""
+    """How late each check began and ended, in seconds, and the seconds of CPU that all took."""
 
     began: list[float]
     ended: list[float]
@@ -37,7 +37,7 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 def rows(folder: Path, url: str, others: int, seconds: int) -> Iterator[Row]:
-    """Gives the lag's p99, in a database where so many others are due in the day after."""
+    """Return the lag's p99, in a database where so many others are due in the day after."""
     count = EACH * seconds
     public_key = EnvelopeKeyring([KeyEncryptionKey("bench", Secret(bytes(32)))]).make_pair().public_key
     with dns_lab.running() as lab:
@@ -62,7 +62,7 @@ def rows(folder: Path, url: str, others: int, seconds: int) -> Iterator[Row]:
 
 
 async def _due(url: str, start: float) -> None:
-    """Spreads the checks of the real domains evenly from a moment on."""
+    """Spread the checks of the real domains evenly from a moment on."""
     connection = await asyncpg.connect(url)
     await connection.execute(
         "UPDATE domains SET next_check_at = $1 + CAST(substr(id, 6, 5) AS BIGINT) * 1000 / $2 "
@@ -72,7 +72,7 @@ async def _due(url: str, start: float) -> None:
 
 
 def _run(count: int, start: float, settings: Mapping[str, str]) -> Swept:
-    """Runs one worker on the core of what is measured until all are checked."""
+    """Run one worker on the core of what is measured until all are checked."""
     words = [sys.executable, "-m", "benchmarks.sweeper", str(count), str(start), str(EACH)]
     done = subprocess.run(
         [program("taskset"), "-c", load.core(), *words],

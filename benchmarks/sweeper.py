@@ -1,4 +1,4 @@
-"""Runs our worker until it has checked so many domains that come due one after another; prints how late each was.
+"""Run our worker until it has checked so many domains that come due one after another; print how late each was.
 
 LETTERHEAD_…=… python -m benchmarks.sweeper DOMAINS START EACH (due: START + number / EACH, in seconds since 1970)
 """

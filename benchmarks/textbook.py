@@ -1,4 +1,4 @@
-"""Runs the textbook's GET /domains: FastAPI, SQLAlchemy's ORM, pydantic, uvicorn, as their tutorials have it.
+"""Run the textbook's GET /domains: FastAPI, SQLAlchemy's ORM, pydantic, uvicorn, as their tutorials have it.
 
 DATABASE_URL=… uvicorn benchmarks.textbook:app. The same octets as ours and the floor, from the floor's tables.
 """

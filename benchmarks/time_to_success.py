@@ -1,4 +1,4 @@
-"""Measures how long it takes from a record's appearance at the authoritative servers to SUCCESS, on real servers.
+"""Measure how long it takes from a record's appearance at the authoritative servers to SUCCESS, on real servers.
 
 Two knots, an unbound and `letterhead serve` on SQLite run beside it. All domains are pending at once, in ten zones of
 two servers each; of these twenty two never answer. Each record is published at a random moment of the first minute,
@@ -35,7 +35,7 @@ PARTS = {"success": ("success-p50", "success-p99"), "success-alone": ("success-a
 
 
 def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
-    """Gives median and p99, of very many domains at once, and of one after another."""
+    """Return median and p99, of very many domains at once, and of one after another."""
     if "success" in parts:
         yield from _together(40 if quick else 1000, SPREAD_QUICK if quick else SPREAD)
     if "success-alone" in parts:
@@ -59,7 +59,7 @@ def _alone(count: int) -> Iterator[Row]:
 
 
 def _sorted(count: int, spread: float) -> list[float]:
-    """Gives how long each domain took, the fastest first; at least so late where it took too long."""
+    """Return how long each domain took, the fastest first; at least so late where it took too long."""
     with dns_lab.running() as lab, _dead(lab), tempfile.TemporaryDirectory() as folder:
         installation = Installation(
             Path(folder),
@@ -76,7 +76,7 @@ def _sorted(count: int, spread: float) -> list[float]:
 
 @contextmanager
 def _dead(lab: DnsLab) -> Iterator[None]:
-    """Takes packets at an address and never answers."""
+    """Take packets at an address and never answer."""
     with socket.socket(type=socket.SOCK_DGRAM) as datagrams, socket.socket() as stream:
         for each in (datagrams, stream):
             each.bind((NOBODY, lab.authoritative_port))
@@ -85,7 +85,7 @@ def _dead(lab: DnsLab) -> Iterator[None]:
 
 
 def _zones(lab: DnsLab) -> list[str]:
-    """Begins the zones, on both servers alike; each of the first two names a server that is dead."""
+    """Begin the zones, on both servers alike; each of the first two names a server that is dead."""
     lab.ns1.change("lab.test", lambda update: update.add(DEAD, 60, "A", NOBODY))
     zones = [f"zone{number}.test" for number in range(ZONES)]
     for number, zone in enumerate(zones):
@@ -97,7 +97,7 @@ def _zones(lab: DnsLab) -> list[str]:
 
 
 def _measured(lab: DnsLab, serving: Serving, count: int, spread: float) -> Iterator[float]:
-    """Adds domains, publishes their records at random moments, and says how long each took."""
+    """Add domains, publish their records at random moments, and say how long each took."""
     with ExitStack() as open_:
         clients = [open_.enter_context(serving.client(serving.open_account())) for _ in range(ZONES)]
         records: Records = {}
@@ -111,7 +111,7 @@ def _measured(lab: DnsLab, serving: Serving, count: int, spread: float) -> Itera
 
 
 def _watched(lab: DnsLab, clients: list[httpx2.Client], records: Records, spread: float) -> Iterator[float]:
-    """Publishes each record when its time has come and notes when its domain turned SUCCESS."""
+    """Publish each record when its time has come and note when its domain turned SUCCESS."""
     began = time.monotonic()
     waiting = {domain: began + random.uniform(0, spread) for domain in records}
     published: dict[str, float] = {}

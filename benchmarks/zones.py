@@ -1,4 +1,4 @@
-"""Knows the zone that checks are measured in: all records of every domain as they should be, on a real knot."""
+"""The zone that checks are measured in: all records of every domain as they should be, on a real knot."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,7 +26,7 @@ def selector_host(domain: str) -> str:
 
 
 def publish(lab: DnsLab, count: int, public_key: str, *, dkim: bool = True) -> None:
-    """Publishes what every domain's plan wants, in few updates; without the key where `dkim` is false."""
+    """Publish what every domain's plan wants, in few updates; without the key where `dkim` is false."""
     lab.zone(ZONE, servers=2)
     lab.ns1.change("lab.test", _own)
     value = f"v=DKIM1; k=rsa; p={public_key}"

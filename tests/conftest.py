@@ -1,4 +1,4 @@
-"""Gives every test the real servers: started once for each test process, and only when a test asks for them."""
+"""Give every test the real servers: started once for each test process, and only when a test asks for them."""
 
 import itertools
 from collections.abc import Iterator
@@ -21,27 +21,27 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """Runs one PostgreSQL."""
+    """Run one PostgreSQL."""
     with postgres_rig.running() as server:
         yield server
 
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> Iterator[str]:
-    """Gives the address of an empty database of the test's own."""
+    """Return the address of an empty database of the test's own."""
     with postgres.database() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def mail_certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Makes the certificate of the mail server."""
+    """Make the certificate of the mail server."""
     return smtp_rig.certificate(tmp_path_factory.mktemp("smtp"))
 
 
 @pytest.fixture
 def ledger(mail_certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """Runs a mail server that this process and its children trust."""
+    """Run a mail server that this process and its children trust."""
     monkeypatch.setenv("SSL_CERT_FILE", str(mail_certificate.chain))
     with smtp_rig.running(mail_certificate) as server:
         yield server
@@ -49,18 +49,18 @@ def ledger(mail_certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[DnsLab]:
-    """Runs two authoritative servers and a resolver."""
+    """Run two authoritative servers and a resolver."""
     with dns_lab.running() as servers:
         yield servers
 
 
 @pytest.fixture
 def zone(lab: DnsLab) -> str:
-    """Gives the name of an empty zone of the test's own, on one server."""
+    """Return the name of an empty zone of the test's own, on one server."""
     return lab.zone(f"zone{next(_numbers)}.test")
 
 
 @pytest.fixture
 def split_zone(lab: DnsLab) -> str:
-    """Gives the name of an empty zone of the test's own, on two servers that can disagree."""
+    """Return the name of an empty zone of the test's own, on two servers that can disagree."""
     return lab.zone(f"split{next(_numbers)}.test", servers=2)

@@ -82,7 +82,7 @@ def refused(environ: dict[str, str], folder: Path) -> Fault:
 
 
 def open_value(value: object) -> object:
-    """Opens secrets, so that they can be compared."""
+    """Open secrets, so that they can be compared."""
     match value:
         case SmtpServer(password=Secret() as password):
             user = f"{value.user}:{reveal(password).decode()}@"

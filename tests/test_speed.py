@@ -1,4 +1,4 @@
-"""Holds a list's speed to the floor's, by CPU and in one process: fails where it is off by more than a factor of two.
+"""Hold a list's speed to the floor's, by CPU and in one process: fail where it is off by more than a factor of two.
 
 The figures and their targets are in docs/performance.md; `./dev bench` makes them.
 """
@@ -27,7 +27,7 @@ FAR = 2.0
 
 
 async def costs(sides: Sequence[tuple[Ask, Sequence[str]]], rounds: int) -> list[list[float]]:
-    """Gives the CPU that a request of each side took, in µs: a short round of each in turns, over and over.
+    """Return the CPU that a request of each side took, in µs: a short round of each in turns, over and over.
 
     It is that of the event loop's own thread, where every line of ours runs: the threads that wait for SQLite and for
     the disk cost what else the machine does at the time.
@@ -43,13 +43,13 @@ async def costs(sides: Sequence[tuple[Ask, Sequence[str]]], rounds: int) -> list
 
 
 def ratio(ours: Sequence[float], others: Sequence[float]) -> float:
-    """Compares the few rounds that were disturbed least: others on the machine only ever add."""
+    """Compare the few rounds that were disturbed least: others on the machine only ever add."""
     return statistics.mean(sorted(ours)[:BEST]) / statistics.mean(sorted(others)[:BEST])
 
 
 @pytest.fixture
 def quiet() -> object:
-    """Writes no log lines into the test's output, and leaves the logging as it was."""
+    """Write no log lines into the test's output, and leave the logging as it was."""
     import logging
 
     import structlog

@@ -77,7 +77,7 @@ def listener_shares() -> "DescriptorShares":
 
 
 def run_in_loop(work: Coroutine[object, object, None]) -> None:
-    """Runs on uvloop, where there is one."""
+    """Run on uvloop, where there is one."""
     gc.freeze()
     gc.set_threshold(*COLLECTED_EVERY)
     try:
@@ -89,7 +89,7 @@ def run_in_loop(work: Coroutine[object, object, None]) -> None:
 
 
 def listen(bind: "HostPort", name: str = "LETTERHEAD_BIND") -> socket.socket:
-    """Takes the port before anything else is opened; Fault `config-invalid` where it can't be had."""
+    """Take the port before anything else is opened; Fault `config-invalid` where it can't be had."""
     family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
     try:
         return socket.create_server((bind.host, bind.port), family=family, backlog=WAITING)

@@ -140,7 +140,7 @@ async def serving(
 
 
 def _relay_within(settings: "Settings", listening: ExitStack) -> "Listeners | None":
-    """Takes the signing relay's ports where only this process can run it: nobody else opens the embedded database."""
+    """Take the signing relay's ports where only this process can run it: nobody else opens the embedded database."""
     from letterhead.config import SqliteFile
 
     if settings.relay_smarthost is None or not isinstance(settings.database_url, SqliteFile):
@@ -278,7 +278,7 @@ def curl(key: str, where: str) -> str:
 
 
 async def first_key(deps: "Deps", path: Path) -> str | None:
-    """Opens the first account and keeps its key in a file of mode 0600; nothing where there is an account already."""
+    """Open the first account and keep its key in a file of mode 0600; nothing where there is an account already."""
     from letterhead.operations.accounts import list_accounts
 
     if await list_accounts(deps):
@@ -310,7 +310,7 @@ def _write(path: Path, key: str) -> None:
 
 
 async def open_first(deps: "Deps", keep: Callable[[str], Awaitable[None]] | None = None) -> tuple[str, str]:
-    """Opens the first account once its key's text is kept, and gives its id and that text."""
+    """Open the first account once its key's text is kept, and return its id and that text."""
     from letterhead.core.accounts.quotas import Limits
     from letterhead.operations.accounts import open_account
     from letterhead.operations.audit import Actor

@@ -1,1 +1,1 @@
-"""Does what the documents say, as they say it."""
+"""Do what the documents say, as they say it."""

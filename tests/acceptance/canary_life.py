@@ -1,4 +1,4 @@
-"""Lives through what an account does with keys, and remembers all that came out of it but the keys themselves."""
+"""Live through what an account does with keys, and remember all that came out of it but the keys themselves."""
 
 import base64
 import re
@@ -32,12 +32,12 @@ HTML = {"Accept": "text/html"}
 
 
 def pem_of(key: rsa.RSAPrivateKey, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
-    """Writes a key as its owner has it."""
+    """Write a key as its owner has it."""
     return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
 
 
 def csrf_of(page: httpx2.Response) -> str:
-    """Gives what a form of a page has to send back."""
+    """Return what a form of a page has to send back."""
     found = re.search(r'name="csrf" value="([^"]+)"', page.text)
     assert found is not None, page.text[:500]
     return found[1]
@@ -62,13 +62,13 @@ class Life:
         self.key = ""
 
     def remember(self, answer: httpx2.Response, where: str | None = None) -> httpx2.Response:
-        """Remembers an answer, head and body."""
+        """Remember an answer, head and body."""
         kept = self.answers if where is None else self.heard.setdefault(where, [])
         kept.append(answer.content + repr(answer.headers.multi_items()).encode())
         return answer
 
     def live(self) -> None:
-        """Adds, verifies, rotates, fails, reads and deletes."""
+        """Add, verify, rotate, fail, read and delete."""
         self.key = self.serving.open_account()
         with self.serving.client(self.key) as client:
             hook = self.remember(client.post("/webhooks", json={"webhook": self.receiver.url, "events": ["*"]})).json()
@@ -88,14 +88,14 @@ class Life:
             self.remember(client.get(f"/webhooks/{hook['id']}/deliveries"), "deliveries")
 
     def add(self, client: httpx2.Client) -> None:
-        """Adds one domain with a key of its own, in the older form, and some with pooled keys."""
+        """Add one domain with a key of its own, in the older form, and some with pooled keys."""
         own = pem_of(self.own[0], PrivateFormat.TraditionalOpenSSL)
         assert self.remember(client.post("/domains", json={"sender": self.zone, "privateKey": own})).status_code == 200
         for number in range(3):
             self.remember(client.post("/domains", json={"sender": f"d{number}.{self.zone}"}))
 
     def verify(self, client: httpx2.Client) -> None:
-        """Publishes the first one's keys and waits until they are seen; what is shown then is what must stay inside."""
+        """Publish the first one's keys and wait until they are seen; what is shown then is what must stay inside."""
         listed = {each["sender"]: each for each in client.get("/domains").json()}
         records = listed[self.zone]["verificationRecords"]
         for record in (records["dkim"], records["dkim_ed25519"]):
@@ -109,7 +109,7 @@ class Life:
         self.shown = [key for key in loaded if isinstance(key, rsa.RSAPrivateKey)]
 
     def keep_credential(self, client: httpx2.Client) -> None:
-        """Keeps a DNS host's credential, plans and writes by it, and gives it in every wrong way."""
+        """Keep a DNS host's credential, plans and write by it, and give it in every wrong way."""
         secret = base64.b64encode(KEY.secret).decode()
         server = {"server": f"{NS1}:{self.lab.authoritative_port}", "keyName": "lab."}
         whole = {"sender": self.zone, "host": "rfc2136", "credential": server | {"secret": secret}}
@@ -131,7 +131,7 @@ class Life:
         self.remember(client.delete(f"/dns-credentials/{secret.replace('/', '_')}"))
 
     def fail(self, client: httpx2.Client) -> None:
-        """Sends a key in every wrong way: broken, in another field, in no JSON, as a name, as a token."""
+        """Send a key in every wrong way: broken, in another field, in no JSON, as a name, as a token."""
         pem, rotation = pem_of(self.own[2]), f"/domains/{self.zone}/dkim-rotation"
         line = pem.splitlines()[8]
         for body in (
@@ -157,7 +157,7 @@ class Life:
         self.remember(client.get("/domains", headers={"Authorization": f"Bearer {line}"}))
 
     def read(self, client: httpx2.Client) -> None:
-        """Reads every page with keys that may not see private ones, and with one that may those that show none."""
+        """Read every page with keys that may not see private ones, and with one that may those that show none."""
         for scope in ("read", "write"):
             made = client.post("/keys", json={"name": scope, "keyType": "secret", "scope": scope}).json()["key"]
             with self.serving.client(made) as reader:
@@ -200,7 +200,7 @@ class Life:
                 self.remember(client.get(f"/events/{each['id']}"), "events")
 
     def read_elsewhere(self, client: httpx2.Client) -> None:
-        """Reads the set-up page as whoever has the link, and the dashboard as the account and as the operator."""
+        """Read the set-up page as whoever has the link, and the dashboard as the account and as the operator."""
         account = client.get("/account").json()["accountId"]
         path = urlsplit(client.post(f"/domains/{self.zone}/setup-links").json()["url"]).path
         with httpx2.Client(base_url=self.serving.url, timeout=30) as anybody:
@@ -218,13 +218,13 @@ class Life:
                         assert self.zone in shown.text
 
     def sign_in(self, browser: httpx2.Client, key: str) -> httpx2.Response:
-        """Signs in at the pages."""
+        """Sign in at the pages."""
         form = self.remember(browser.get("/sign-in", headers=HTML), "dashboard")
         given = {"csrf": csrf_of(form), "key": key}
         return self.remember(browser.post("/sign-in", data=given, headers=HTML), "dashboard")
 
     def command(self) -> None:
-        """Runs the commands that show domains, with an API key that may see private ones, and the flag unsaid."""
+        """Run the commands that show domains, with an API key that may see private ones, and the flag unsaid."""
         self.installation.settings |= {"LETTERHEAD_URL": self.serving.url, "LETTERHEAD_API_KEY": self.key}
         for words in (
             ("domains", "list"), ("domains", "list", "--json"), ("domains", "show", self.zone),
@@ -242,5 +242,5 @@ class Life:
 
 
 def exported(folder: Path) -> bytes:
-    """Gives what the export wrote, which holds keys: so the canary is seen to be heard."""
+    """Return what the export wrote, which holds keys: so the canary is seen to be heard."""
     return b"\n".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())

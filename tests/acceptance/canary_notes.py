@@ -1,4 +1,4 @@
-"""Lives through what an account says of itself: notes, contacts, acceptances, alert channels, bound keys and links."""
+"""Live through what an account says of itself: notes, contacts, acceptances, alert channels, bound keys and links."""
 
 import gzip
 import re
@@ -32,7 +32,7 @@ OWN = (
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Holds the servers of others: what takes alerts, what takes mails, and what knows people."""
+    """The servers of others: what takes alerts, what takes mails, and what knows people."""
 
     alerts: AlertServices
     mails: smtp.Ledger
@@ -49,7 +49,7 @@ class Notes:
         self.path = f"/domains/{self.sender}"
 
     def live(self) -> None:
-        """Keeps, sends, fails and reads."""
+        """Keep, send, fail and read."""
         writer = self.make_keys()
         self.invite()
         with self.life.serving.client(writer) as client:
@@ -65,7 +65,7 @@ class Notes:
         self.read_as_others()
 
     def make_keys(self) -> str:
-        """Makes a key for another domain and one that may come from elsewhere alone, and gives one for all domains."""
+        """Make a key for another domain and one that may come from elsewhere alone, and give one for all domains."""
         wish = {"keyType": "secret", "name": "made", "scope": "write"}
         bounds: tuple[dict[str, Any], ...] = (
             {"domains": [self.other]},
@@ -80,18 +80,18 @@ class Notes:
         return self.words.keys[-1]
 
     def right(self, answer: httpx2.Response, where: str | None = None) -> Any:
-        """Remembers an answer that must be a good one, and gives what it says."""
+        """Remember an answer that must be a good one, and return what it says."""
         self.life.remember(answer, where)
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
     def mailed(self, before: int, kind: str) -> str:
-        """Waits for a mail after so many, and gives the path of its link of a kind."""
+        """Wait for a mail after so many, and return the path of its link of a kind."""
         assert eventually(lambda: len(self.mails.taken) > before)
         return next(path for path in links_in(self.mails.taken[before:]) if path.startswith(kind))
 
     def invite(self) -> None:
-        """Invites two people; one comes by the link, signs in and accepts, and one of another address may not."""
+        """Invite two people; one comes by the link, signs in and accepts, and one of another address may not."""
         words, links = self.words, []
         with self.life.serving.client(self.life.key) as owner, self.life.serving.operator() as operator:
             for word in ("member", "invited"):
@@ -110,7 +110,7 @@ class Notes:
                 self.right(operator.get(f"/accounts/{account}/{page}"))
 
     def come(self, link: str, name: str) -> None:
-        """Opens an invitation as somebody of this address, whom the provider tells more of than anybody asked for."""
+        """Open an invitation as somebody of this address, whom the provider tells more of than anybody asked for."""
         mail = {"email": f"{name}@customer.example", "email_verified": True}
         self.provider.claims = {
             "sub": self.words["subject"],
@@ -131,7 +131,7 @@ class Notes:
                     assert self.life.remember(browser.get(f"/dashboard{place}", headers=HTML), "dashboard").is_success
 
     def describe(self, client: httpx2.Client) -> None:
-        """Sets note, labels and contact, confirms the contact by the mailed link, and deletes a domain with a note."""
+        """Set note, labels and contact, confirm the contact by the mailed link, and delete a domain with a note."""
         words, before = self.words, len(self.mails.taken)
         kept = {"note": words["note"], "labels": {words["label-key"]: words["label"]}}
         kept |= {"contact": f"{words['contact']}@customer.example", "contactLanguage": "de"}
@@ -149,7 +149,7 @@ class Notes:
         assert self.life.remember(client.delete(gone)).status_code == 200
 
     def accept(self, client: httpx2.Client) -> None:
-        """Accepts a finding, with a reason."""
+        """Accept a finding, with a reason."""
         checked = self.right(client.post(f"{self.path}/check"))
         code = next(each["code"] for each in checked["findings"] if each["severity"] != "blocking")
         until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
@@ -157,14 +157,14 @@ class Notes:
         self.right(client.post(f"{self.path}/accepted-findings", json=accepted))
 
     def addresses(self) -> Iterator[str]:
-        """Gives the addresses of a service that takes alerts, of one that is not there, and of one of another kind."""
+        """Return the addresses of a service that takes alerts, of one that is not there, and of one of another kind."""
         first, second, third, fourth, *rest = self.words.alert_secrets
         yield f"ntfy://tk_{first}@127.0.0.1:{self.services.port}/{second}"
         yield f"ntfy://tk_{third}@127.0.0.1:1/{fourth}"
         yield f"slack://T1JJ3T3L2/{rest[0].upper()}/{rest[1]}"
 
     def add_channels(self, client: httpx2.Client) -> None:
-        """Adds channels and tries them; one is deleted again."""
+        """Add channels and try them; one is deleted again."""
         taken = []
         for address in self.addresses():
             made = self.right(client.post("/alert-channels", json={"name": self.words["channel"], "url": address}))
@@ -175,7 +175,7 @@ class Notes:
         assert taken == [True, False]
 
     def fail(self, client: httpx2.Client) -> None:
-        """Gives an alert channel's address in every wrong way."""
+        """Return an alert channel's address in every wrong way."""
         for address in self.addresses():
             secret = address.rpartition("/")[2]
             for wrong in (
@@ -191,7 +191,7 @@ class Notes:
             self.life.remember(client.get("/alert-channels", params={"url": address}))
 
     def hand_on(self, client: httpx2.Client) -> None:
-        """Mails a link to the set-up page in German, and opens it."""
+        """Mail a link to the set-up page in German, and open it."""
         to = {"sendTo": f"{self.words['recipient of a link']}@customer.example"}
         made = client.post(f"{self.path}/setup-links", params={"language": "de"}, json=to)
         assert made.json()["sentTo"] == to["sendTo"], made.text
@@ -205,14 +205,14 @@ class Notes:
             self.life.remember(anybody.get(f"{address.path}x?lang=de", headers=HTML), "set-up pages")
 
     def ask(self, client: httpx2.Client) -> None:
-        """Asks whether addresses may send, well and badly written."""
+        """Ask whether addresses may send, well and badly written."""
         mailbox = self.words["mailbox that was asked for"]
         for name in (self.sender, f"below.{self.sender}", self.life.zone, "other.example", "a b", ""):
             self.life.remember(client.get("/can-send", params={"from": f"{mailbox}@{name}"}))
         assert self.right(client.get("/can-send", params={"from": f"{mailbox}@{self.sender}"}))["name"] == self.sender
 
     def read(self, client: httpx2.Client) -> None:
-        """Reads what the account and the operator are shown, and what shows none of it."""
+        """Read what the account and the operator are shown, and what shows none of it."""
         label = f"{self.words['label-key']}:{self.words['label']}"
         with self.life.serving.operator() as operator:
             for page in (*OWN, self.path, f"{self.path}/accepted-findings", f"{self.path}/setup-links"):
@@ -231,7 +231,7 @@ class Notes:
             self.right(operator.get("/audit"), "audit")
 
     def read_pages(self) -> None:
-        """Looks at the pages that show it, and gives an address of a channel wrongly there."""
+        """Look at the pages that show it, and give an address of a channel wrongly there."""
         address = next(self.addresses())
         with httpx2.Client(base_url=self.life.serving.url, timeout=30, follow_redirects=True) as browser:
             self.life.sign_in(browser, self.life.key)
@@ -245,7 +245,7 @@ class Notes:
             assert refused.status_code == 400
 
     def command(self) -> None:
-        """Runs the commands that show it, and a backup."""
+        """Run the commands that show it, and a backup."""
         folder = self.life.installation.folder.parent / "backups"
         folder.mkdir()
         for words in (
@@ -261,7 +261,7 @@ class Notes:
         self.life.heard["backup"] = [gzip.decompress(each.read_bytes()) for each in folder.iterdir()]
 
     def read_as_others(self) -> None:
-        """Reads as another account, with keys that are bound elsewhere, and as nobody."""
+        """Read as another account, with keys that are bound elsewhere, and as nobody."""
         keys = (self.life.serving.open_account(), *self.words.keys[:2])
         for key in keys:
             with self.life.serving.client(key) as other:

@@ -37,13 +37,13 @@ LINK = re.compile(r"https?://[^\s<>\"/]+(/(?:setup|account/address|reminders/opt
 
 
 def new_word() -> str:
-    """Makes a word that stands nowhere else, and that no way of writing changes."""
+    """Make a word that stands nowhere else, and that no way of writing changes."""
     return "q" + secrets.token_hex(12)
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Holds a word, what it is of, and where it stands: there it must be found, and nowhere else."""
+    """A word, what it is of, and where it stands: there it must be found, and nowhere else."""
 
     of: str
     text: str
@@ -57,7 +57,7 @@ class Word:
 
 @dataclass(slots=True)
 class Words:
-    """Holds one text for each of `PLACES`, and the secrets that came to be while they were used."""
+    """One text for each of `PLACES`, and the secrets that came to be while they were used."""
 
     texts: dict[str, str] = field(default_factory=lambda: {of: new_word() for of in PLACES} | {"networks": NETWORKS})
     keys: list[str] = field(default_factory=list)  # of the API
@@ -66,16 +66,16 @@ class Words:
     opened: dict[str, str] = field(default_factory=dict)  # tokens of links, and where the page of each was remembered
 
     def __getitem__(self, of: str) -> str:
-        """Gives a text by what it is of."""
+        """Return a text by what it is of."""
         return self.texts[of]
 
     @property
     def secrets(self) -> list[str]:
-        """Gives what is handed over once, or never."""
+        """Return what is handed over once, or never."""
         return [*self.keys, *self.alert_secrets, *self.openid_secrets]
 
     def everywhere(self, mails: Iterable[Taken]) -> list[Word]:
-        """Gives every word, those of links in mails too."""
+        """Return every word, those of links in mails too."""
         given = [Word(of, text, PLACES[of]) for of, text in self.texts.items()]
         hidden = [Word("secret", each, frozenset()) for each in self.secrets]
         links = [path.rpartition("/") for path in links_in(mails)]
@@ -88,7 +88,7 @@ class Words:
 
 
 def links_in(mails: Iterable[Taken]) -> list[str]:
-    """Gives the paths of the links in mails that let in whoever has them, each once."""
+    """Return the paths of the links in mails that let in whoever has them, each once."""
     parts = (part for each in mails for part in each.message.walk() if part.get_content_maintype() == "text")
     texts = "\n".join(str(part.get_content()) for part in parts)
     return sorted({path.rstrip(".") for path in LINK.findall(texts)})

@@ -39,35 +39,35 @@ from tests.rigs.webhook_receiver import Ledger as Receiver
 
 @pytest.fixture
 def mails() -> Iterator[smtp.Ledger]:
-    """Runs a mail server that takes everything."""
+    """Run a mail server that takes everything."""
     with smtp.running(None, sign_in=False) as ledger:
         yield ledger
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Runs a receiver of webhooks."""
+    """Run a receiver of webhooks."""
     with webhook_receiver.running() as ledger:
         yield ledger
 
 
 @pytest.fixture
 def elsewhere(mails: smtp.Ledger) -> Iterator[Elsewhere]:
-    """Runs a service that takes alerts, and an OpenID provider, beside the mail server."""
+    """Run a service that takes alerts, and an OpenID provider, beside the mail server."""
     with alert_services.serving() as alerts, openid.providing() as provider:
         yield Elsewhere(alerts, mails, provider)
 
 
 @pytest.fixture
 def kms() -> Iterator[Kms]:
-    """Runs a KMS."""
+    """Run a KMS."""
     with kms_rig.running() as running:
         yield running
 
 
 @pytest.fixture
 def traces() -> Iterator[Collector]:
-    """Runs a collector of traces and metrics."""
+    """Run a collector of traces and metrics."""
     with collector() as running:
         yield running
 
@@ -82,7 +82,7 @@ def installation(
     traces: Collector,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Installation:
-    """Sets up an installation on either database, or under a key of KMS, that asks the lab's DNS and can send mail."""
+    """Set up an installation on either database, or under a key of KMS, that asks the lab's DNS and can send mail."""
     settings = {
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
@@ -115,7 +115,7 @@ def installation(
 
 
 async def dumped(url: str) -> bytes:
-    """Copies every table of a PostgreSQL database as text."""
+    """Copy every table of a PostgreSQL database as text."""
     connection = await asyncpg.connect(url)
     try:
         names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -127,7 +127,7 @@ async def dumped(url: str) -> bytes:
 
 
 def stored(installation: Installation) -> list[bytes]:
-    """Gives the database's files as they lie there, and a dump."""
+    """Return the database's files as they lie there, and a dump."""
     url = installation.settings.get("LETTERHEAD_DATABASE_URL")
     if url:
         return [asyncio.run(dumped(url))]
@@ -138,7 +138,7 @@ def stored(installation: Installation) -> list[bytes]:
 
 
 async def a_day_later(installation: Installation) -> list[Key]:
-    """Lets a day pass: reminders and alerts go out, a second key begins to sign; gives the keys nobody was shown."""
+    """Let a day pass: reminders and alerts go out, a second key begins to sign; return the keys nobody was shown."""
     now = datetime.now(UTC) + timedelta(hours=25)
     async with open_deps(config.read(installation.settings, installation.folder), Overrides(now=lambda: now)) as deps:
         account, _ = await deps.store.accounts()
@@ -175,7 +175,7 @@ async def _second_keys(deps: Deps, account_id: str) -> list[Key]:
 
 
 def spoilt(installation: Installation) -> list[bytes]:
-    """Meets rows that nothing can read, and an end in the middle: errors are told, crashes are logged, keys are not."""
+    """Meet rows that nothing can read, and an end in the middle: errors are told, crashes are logged, keys are not."""
     told = []
     with installation.serving("--no-worker") as serving:
         key = installation.settings["LETTERHEAD_API_KEY"]
@@ -204,13 +204,13 @@ def spoilt(installation: Installation) -> list[bytes]:
 
 
 def as_read(taken: smtp.Taken) -> bytes:
-    """Gives a mail's parts as a reader sees them, out of the base64 that they may have travelled in."""
+    """Return a mail's parts as a reader sees them, out of the base64 that they may have travelled in."""
     parts = (part.get_payload(decode=True) for part in taken.message.walk())
     return b"\n".join(part for part in parts if isinstance(part, bytes))
 
 
 def wrapping_key(installation: Installation, kms: Kms) -> list[Key]:
-    """Gives the key-encryption key that AWS KMS keeps, if it does."""
+    """Return the key-encryption key that AWS KMS keeps, if it does."""
     arn = installation.settings["LETTERHEAD_KEYS"].partition(":kms:")[2]
     if not arn:
         return []

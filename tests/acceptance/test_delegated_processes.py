@@ -18,7 +18,7 @@ KILLS = 3
 
 
 def targets(client: httpx2.Client) -> dict[str, list[str]]:
-    """Gives the names in our zone of each domain."""
+    """Return the names in our zone of each domain."""
     return {
         each["sender"]: [each["verificationRecords"][slot]["recordValue"] for slot in ("dkim_lh1", "dkim_lh2")]
         for each in client.get("/domains").json()

@@ -22,7 +22,7 @@ __all__ = ["clock"]
 
 @pytest.fixture
 async def story(lab: DnsLab, tmp_path: Path, clock: Clock) -> AsyncIterator[Story]:
-    """Opens an installation whose own zone has two servers, of which the second fetches it when the test says so."""
+    """Open an installation whose own zone has two servers, of which the second fetches it when the test says so."""
     async with delegated_story(lab, clock, tmp_path, key_zone(lab, servers=2)) as story:
         yield story
 
@@ -55,7 +55,7 @@ async def test_no_message_is_lost(split_zone: str, story: Story) -> None:
 
 
 async def change(story: Story, zone: str, each: Sender) -> None:
-    """Starts a change of keys; the new key may not sign while one of our own servers is without it."""
+    """Start a change of keys; the new key may not sign while one of our own servers is without it."""
     world, turn = story.world, story.clock
     await rotations.start(world.deps, world.account.id, zone, NOTHING, OPERATOR)
     assert await look(world, turn, zone, minutes=15) is Stage.WAITING
@@ -70,7 +70,7 @@ async def change(story: Story, zone: str, each: Sender) -> None:
 
 
 async def afterwards(story: Story, zone: str, old: str, each: Sender) -> None:
-    """Lets a week pass, after which the old key leaves our zone and its slot is free."""
+    """Let a week pass, after which the old key leaves our zone and its slot is free."""
     world, turn, lab = story.world, story.clock, story.lab
     await signed_more(each, 10)
     assert await look(world, turn, zone, days=6, hours=23) is Stage.SWITCHED

@@ -46,7 +46,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def service(lab: DnsLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Runs an installation that asks the lab, publishes delegated keys there, and may write its zones."""
+    """Run an installation that asks the lab, publishes delegated keys there, and may write its zones."""
     hooks = {"WEBHOOKS_ALLOW_HTTP": "true", "WEBHOOKS_ALLOW_PRIVATE": "true"}
     servers = {"PROVIDER": "dns", "DNS_SERVERS": f"{NS1}:{lab.authoritative_port}"}
     with running(tmp_path_factory.mktemp("docs"), **settings_for(lab, key_zone(lab), **hooks, **servers)) as here:
@@ -55,7 +55,7 @@ def service(lab: DnsLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, page: str) -> Iterator[str]:
-    """Gives the address of an empty database to the page that asks for one."""
+    """Return the address of an empty database to the page that asks for one."""
     if "postgresql://letterhead" not in (ROOT / page).read_text("utf-8"):
         yield ""
         return
@@ -66,7 +66,7 @@ def database(request: pytest.FixtureRequest, page: str) -> Iterator[str]:
 
 @pytest.fixture
 def reader(service: Running, lab: DnsLab, tmp_path: Path, page: str) -> Iterator["Reader"]:
-    """Gives a reader whose domain is verified: at the service of all pages, or at one with a provider."""
+    """Return a reader whose domain is verified: at the service of all pages, or at one with a provider."""
     if page != "docs/ses.md":
         yield Reader(service, lab, tmp_path)
         return

@@ -22,7 +22,7 @@ BOTH = {"rsa-sha256": True, "ed25519-sha256": True}
 
 @pytest.fixture
 async def exporting(lab: DnsLab, zone: str, tmp_path: Path, folder: Path) -> AsyncIterator[Exporting]:
-    """Gives an installation with one verified domain whose second key nobody has published yet."""
+    """Return an installation with one verified domain whose second key nobody has published yet."""
     clock = Clock(noon())
     dns = {"DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}", "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port)}
     async with opened(tmp_path, Overrides(now=clock), ED25519="on", **dns) as world:
@@ -35,7 +35,7 @@ async def exporting(lab: DnsLab, zone: str, tmp_path: Path, folder: Path) -> Asy
 
 
 async def signatures(lab: DnsLab, exporting: Exporting, program: str, number: int = 0) -> dict[str, bool]:
-    """Exports, lets the program sign, and says which signatures verify."""
+    """Export, let the program sign, and say which signatures verify."""
     result = await exporting.export(program)
     assert result.code == 0, result.err
     bench = signers.bench_in(exporting.folder, exporting.exported)
@@ -44,7 +44,7 @@ async def signatures(lab: DnsLab, exporting: Exporting, program: str, number: in
 
 
 async def published(lab: DnsLab, exporting: Exporting, record_id: RecordId) -> Domain:
-    """Publishes a record, and looks twice as far apart as it takes."""
+    """Publish a record, and look twice as far apart as it takes."""
     publish(lab, record(exporting.world, await exporting.world.domain(exporting.sender), record_id))
     lab.flush()
     await exporting.world.look(exporting.sender)
@@ -53,7 +53,7 @@ async def published(lab: DnsLab, exporting: Exporting, record_id: RecordId) -> D
 
 
 async def shown(world: World, url: str) -> dict[str, object]:
-    """Reads the domain as a client of full scope does."""
+    """Read the domain as a client of full scope does."""
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {world.key}"}, trust_env=False) as client:
         (domain,) = (await client.get(f"{url}/domains")).json()
         return dict(domain)

@@ -49,7 +49,7 @@ plain:
 
 @contextmanager
 def exim(sink: Ledger) -> Iterator[tuple[int, Path]]:
-    """Runs Exim, which hands on to the sink what clients that signed in give to it; gives its port and
+    """Run Exim, which hands on to the sink what clients that signed in give to it; return its port and
     its certificate, which is for localhost.
     """
     with tempfile.TemporaryDirectory(prefix="exim-", ignore_cleanup_errors=True) as folder:
@@ -60,7 +60,7 @@ def exim(sink: Ledger) -> Iterator[tuple[int, Path]]:
 
 @contextmanager
 def exim_in(bench: signers.Bench, sink: Ledger) -> Iterator[int]:
-    """Runs Exim in a place to work in."""
+    """Run Exim in a place to work in."""
     port, shown = free_port("127.0.0.1"), smtp.certificate(bench.exported)
     shown.key.chmod(0o644)
     (bench.work / "spool").mkdir()

@@ -11,7 +11,7 @@ BURST = 30
 
 
 def statuses(serving: Serving, times: int) -> list[int]:
-    """Guesses so many keys."""
+    """Guess so many keys."""
     with serving.client("lh_live_guess") as guesser:
         return [guesser.get("/domains").status_code for _ in range(times)]
 

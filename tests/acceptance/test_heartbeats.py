@@ -35,11 +35,11 @@ async def test_a_killed_worker_is_missed(tmp_path: Path, postgres: Postgres) -> 
 
 
 def worker_of(serving: Serving) -> tuple[bool, str]:
-    """Asks how the worker is."""
+    """Ask how the worker is."""
     part = httpx2.get(f"{serving.url}/readyz", timeout=20, trust_env=False).json()["worker"]
     return part["ok"], part["detail"]
 
 
 def until_worker(serving: Serving, words: str) -> None:
-    """Waits until these words are said of the worker."""
+    """Wait until these words are said of the worker."""
     until(lambda: words in worker_of(serving)[1])

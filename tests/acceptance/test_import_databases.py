@@ -32,7 +32,7 @@ CREATE TABLE alias_domain (alias_domain VARCHAR(255) NOT NULL PRIMARY KEY, targe
 
 @pytest.fixture(scope="module")
 def mariadb() -> Iterator[str]:
-    """Runs a MariaDB."""
+    """Run a MariaDB."""
     folder = tempfile.TemporaryDirectory(prefix="mariadb-", ignore_cleanup_errors=True)
     with folder as name, running_mariadb(Path(name)) as client:
         yield client
@@ -40,7 +40,7 @@ def mariadb() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[str]:
-    """Runs a Redis."""
+    """Run a Redis."""
     folder = tempfile.TemporaryDirectory(prefix="redis-", ignore_cleanup_errors=True)
     with folder as name, running_redis(Path(name)) as client:
         yield client

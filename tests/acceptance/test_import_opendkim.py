@@ -25,7 +25,7 @@ CONF = "KeyTable {folder}/exported/KeyTable\nSigningTable refile:{folder}/export
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Gives a folder that other users reach."""
+    """Return a folder that other users reach."""
     with tempfile.TemporaryDirectory(prefix="import-", ignore_cleanup_errors=True) as name:
         path = Path(name)
         path.chmod(0o755)

@@ -21,7 +21,7 @@ SHORT = Pair.of_bits(1024)
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Gives a folder that other users reach."""
+    """Return a folder that other users reach."""
     with tempfile.TemporaryDirectory(prefix="import-", ignore_cleanup_errors=True) as name:
         path = Path(name)
         path.chmod(0o755)
@@ -29,14 +29,14 @@ def folder() -> Iterator[Path]:
 
 
 def rspamadm(configuration: Path) -> str:
-    """Writes the script that asks Rspamd's own tool for these settings, as an installed one would answer."""
+    """Write the script that asks Rspamd's own tool for these settings, as an installed one would answer."""
     share = DEBIAN.parent / "usr/share/rspamd" if (DEBIAN.parent / "usr/share/rspamd").is_dir() else "/usr/share/rspamd"
     folders = f"--var=LUALIBDIR={share}/lualib --var=RULESDIR={share}/rules"
     return f'shift; exec {program("rspamadm")} {folders} configdump -c {configuration} "$@"'
 
 
 def configuration(folder: Path, text: str) -> str:
-    """Writes Rspamd's settings."""
+    """Write Rspamd's settings."""
     path = folder / "rspamd.conf"
     path.write_text(f"dkim_signing {{\n{text}\n}}\n")
     return rspamadm(path)

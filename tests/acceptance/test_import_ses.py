@@ -19,7 +19,7 @@ TOKEN = "an-operator-token-that-is-long-enough"
 
 @pytest.fixture
 async def story(lab: DnsLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
-    """Opens an installation that sends by SES."""
+    """Open an installation that sends by SES."""
     async with ses_story(lab, Clock(noon()), tmp_path, monkeypatch) as story:
         yield story
 

@@ -30,13 +30,13 @@ ALONE = {"PROVIDER": "simulated", "DNS_RESOLVERS": "127.0.0.1:9"}
 
 @pytest.fixture
 def kms() -> Iterator[Kms]:
-    """Runs a KMS."""
+    """Run a KMS."""
     with rig.running() as running:
         yield running
 
 
 def installed(folder: Path, kms: Kms, keys: str, **settings: str) -> Installation:
-    """Sets up an installation under these keys that finds this KMS."""
+    """Set up an installation under these keys that finds this KMS."""
     made = Installation(folder, KEYS=keys, **ALONE, **settings)
     made.settings |= kms.environment
     assert made.run("migrate").returncode == 0
@@ -45,18 +45,18 @@ def installed(folder: Path, kms: Kms, keys: str, **settings: str) -> Installatio
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path, kms: Kms) -> Installation:
-    """Sets up an installation on either database whose one key AWS KMS keeps."""
+    """Set up an installation on either database whose one key AWS KMS keeps."""
     url = {"DATABASE_URL": request.getfixturevalue("postgres_url")} if request.param == "postgres" else {}
     return installed(tmp_path, kms, f"k1:kms:{kms.key()}", **url)
 
 
 def keys_of(installation: Installation, keys: str) -> None:
-    """Changes LETTERHEAD_KEYS for the processes that start from now on."""
+    """Change LETTERHEAD_KEYS for the processes that start from now on."""
     installation.settings["LETTERHEAD_KEYS"] = keys
 
 
 def sql(installation: Installation, text: str) -> list[tuple[Any, ...]]:
-    """Does something at the database itself."""
+    """Do something at the database itself."""
     url = installation.settings.get("LETTERHEAD_DATABASE_URL")
     if url:
         return asyncio.run(_at_postgres(url, text))
@@ -75,12 +75,12 @@ async def _at_postgres(url: str, text: str) -> list[tuple[Any, ...]]:
 
 
 def vault(installation: Installation) -> list[tuple[Any, ...]]:
-    """Reads what the vault holds."""
+    """Read what the vault holds."""
     return sql(installation, "SELECT name, blob FROM vault ORDER BY name")
 
 
 def filled(serving: Serving, domains: int = 2) -> str:
-    """Opens an account with some domains, and gives its key."""
+    """Open an account with some domains, and return its key."""
     key = serving.open_account()
     with serving.client(key) as client:
         for number in range(domains):
@@ -89,7 +89,7 @@ def filled(serving: Serving, domains: int = 2) -> str:
 
 
 def refused(installation: Installation, *words: str) -> str:
-    """Sees a start refused with these words and nothing written, and gives all that it said."""
+    """See a start refused with these words and nothing written, and return all that it said."""
     before = vault(installation)
     ended = installation.run("serve", "--no-worker")
     assert ended.returncode in (3, 4), ended.stderr

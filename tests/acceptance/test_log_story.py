@@ -14,13 +14,13 @@ NOBODY = "127.0.0.1:9"  # answers no question
 
 
 def lines(installation: Installation) -> list[dict[str, Any]]:
-    """Reads what the processes logged."""
+    """Read what the processes logged."""
     found = (line for line in installation.logs().splitlines() if line.startswith("{"))
     return [json.loads(line) for line in found]
 
 
 def events(installation: Installation, name: str) -> list[dict[str, Any]]:
-    """Reads the lines of one event."""
+    """Read the lines of one event."""
     return [line for line in lines(installation) if line["event"] == name]
 
 

@@ -40,7 +40,7 @@ NOTHING_OF_ITS_OWN = {
 
 @pytest.fixture
 def started() -> Iterator[list[Server]]:
-    """Holds the servers of a test, and stops them after it."""
+    """Hold the servers of a test, and stop them after it."""
     servers: list[Server] = []
     yield servers
     for server in servers:
@@ -49,12 +49,12 @@ def started() -> Iterator[list[Server]]:
 
 @pytest.fixture(scope="module")
 def parent(lab: DnsLab) -> str:
-    """Gives the zone that hands a zone over to each server."""
+    """Return the zone that hands a zone over to each server."""
     return lab.zone("makes.test")
 
 
 def whole_zone(sender: str, address: str) -> str:
-    """Writes a zone with all that a sender needs, its key in capitals, and a wildcard for other names."""
+    """Write a zone with all that a sender needs, its key in capitals, and a wildcard for other names."""
     records = samples.plan(sender).records
     lines = [zone_line(each.host, each.rdtype, each.value, each.priority, ttl=60) for each in records]
     lines[0] = lines[0].replace(records[0].host, records[0].host.upper(), 1)
@@ -89,7 +89,7 @@ async def test_each_server_is_judged_right(
 
 
 def answer_to(name: str, zone: str, server: tuple[str, int]) -> object:
-    """Asks with the letters of a name as they are given (the 0x20 bits), which our own questions have small."""
+    """Ask with the letters of a name as they are given (the 0x20 bits), which our own questions have small."""
     query = DnsQuery(name_from(name), TXT, recursive=False)
     packet = question_packet(7, query, edns=True)
     small = name.lower().split(".")

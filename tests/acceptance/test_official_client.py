@@ -1,4 +1,4 @@
-"""Drives the service by the official Python client, unchanged: what it sends is taken, what it reads is there."""
+"""Drive the service by the official Python client, unchanged: what it sends is taken, what it reads is there."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -33,14 +33,14 @@ def wish(sender: str) -> PostSendersRequestBody:
 
 @pytest.fixture
 async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation whose account may have three domains."""
+    """Run an installation whose account may have three domains."""
     async with running(tmp_path, limits=Limits(domains=3)) as installed:
         yield installed
 
 
 @pytest.fixture
 async def client(installation: Installation) -> AsyncIterator[Pingram]:
-    """Opens the official client with the account's key."""
+    """Open the official client with the account's key."""
     async with Pingram(api_key=installation.keys["acme"], base_url=installation.url) as opened:
         yield opened
 

@@ -18,7 +18,7 @@ KILLS = 6
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab) -> Installation:
-    """Sets up an installation on either database, asking the lab's DNS."""
+    """Set up an installation on either database, asking the lab's DNS."""
     settings = {
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
@@ -32,13 +32,13 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab) ->
 
 
 def senders(serving: Serving, key: str) -> set[str]:
-    """Lists an account's domains."""
+    """List an account's domains."""
     with serving.client(key) as client:
         return {each["sender"] for each in client.get("/domains").json()}
 
 
 def post_until_it_dies(serving: Serving, key: str, prefix: str, acked: set[str]) -> None:
-    """Adds domains one after the other, noting each that was acknowledged, until the server is gone."""
+    """Add domains one after the other, noting each that was acknowledged, until the server is gone."""
     with serving.client(key) as client:
         for number in range(10_000):
             sender = f"{prefix}-{number}.test"
@@ -152,6 +152,6 @@ def _all_checked(serving: Serving, key: str) -> bool:
 
 
 def _checked(installation: Installation) -> list[tuple[str, int]]:
-    """Lists each check that ended, of which domain in which version, from the workers' logs."""
+    """List each check that ended, of which domain in which version, from the workers' logs."""
     lines = (json.loads(line) for line in installation.logs().splitlines() if line.startswith("{"))
     return [(line["domain"], line["version"]) for line in lines if line["event"] in ("check.done", "check.overtaken")]

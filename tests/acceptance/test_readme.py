@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Runs the service as `./dev run` does, in a folder that looks like a clone."""
+    """Run the service as `./dev run` does, in a folder that looks like a clone."""
     folder = tmp_path_factory.mktemp("clone")
     (folder / "dev").write_text(DEV)
     (folder / "dev").chmod(0o755)
@@ -37,7 +37,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def run(command: list[str], service: Running) -> str:
-    """Runs a block where its reader would, and gives what it printed; it must succeed."""
+    """Run a block where its reader would, and return what it printed; it must succeed."""
     mine = environment(URL=service.url)
     done = subprocess.run(
         command, cwd=service.data.parent, env=mine, capture_output=True, text=True, timeout=55, check=False

@@ -41,7 +41,7 @@ www: {{ttl: 60, type: A, value: 192.0.2.7}}
 
 @pytest.fixture
 def started() -> Iterator[list[Server]]:
-    """Holds the servers of a test, and stops them after it."""
+    """Hold the servers of a test, and stop them after it."""
     servers: list[Server] = []
     yield servers
     for server in servers:
@@ -49,7 +49,7 @@ def started() -> Iterator[list[Server]]:
 
 
 def served(address: str, port: int, wanted: set[ReadRecord]) -> set[ReadRecord]:
-    """Asks a server for the names and types that are wanted, and returns what it has there."""
+    """Ask a server for the names and types that are wanted, and return what it has there."""
     found = set()
     for owner, rdtype in {(each.owner, each.rdtype) for each in wanted}:
         for rrset in ask(address, port, owner, rdtype, timeout=5).answer:

@@ -36,7 +36,7 @@ from tests.rigs.waiting import until, until_async
 
 
 class Running:
-    """Holds an installation with its relay, wherever that runs."""
+    """An installation with its relay, wherever that runs."""
 
     def __init__(self, installation: Installation, serving: Serving, lab: DnsLab, within: Process | None) -> None:
         self.installation, self.serving, self.lab, self.apart = installation, serving, lab, within
@@ -44,22 +44,22 @@ class Running:
 
     @property
     def port(self) -> int:
-        """Says where the relay listens."""
+        """Say where the relay listens."""
         return int(self.installation.settings["LETTERHEAD_RELAY_BIND"].rsplit(":", 1)[1])
 
     def kill(self) -> None:
-        """Kills the process that the relay runs in."""
+        """Kill the process that the relay runs in."""
         (self.apart or self.serving).kill()
 
     def again(self) -> None:
-        """Starts it again."""
+        """Start it again."""
         if self.apart:
             self.apart = self.installation.relay()
         else:
             self.serving = self.installation.serve()
 
     def prove(self, sender: str) -> None:
-        """Adds a domain, publishes its records, and waits until all of it is verified."""
+        """Add a domain, publish its records, and wait until all of it is verified."""
         with self.serving.client(self.key) as client:
             client.post("/domains", json={"sender": sender})
             told = client.get(f"/domains/{sender}").json()["verificationRecords"]
@@ -78,7 +78,7 @@ class Running:
             until(is_verified)
 
     def private_key(self) -> rsa.RSAPrivateKey:
-        """Reads the key of the one domain."""
+        """Read the key of the one domain."""
         with self.serving.client(self.key) as client:
             (domain,) = client.get("/domains").json()
         key = load_der_private_key(base64.b64decode(domain["privateDKIMKey"]), None)
@@ -86,13 +86,13 @@ class Running:
         return key
 
     def waiting(self) -> list[Path]:
-        """Lists the messages in the queue."""
+        """List the messages in the queue."""
         return list((self.installation.folder / "relay").glob("*.mail"))
 
 
 @contextmanager
 def relaying(installation: Installation, lab: DnsLab) -> Iterator[Running]:
-    """Runs API and relay: within one process on SQLite, side by side on Postgres."""
+    """Run API and relay: within one process on SQLite, side by side on Postgres."""
     assert installation.run("migrate").returncode == 0
     serving = installation.serve()
     running = Running(installation, serving, lab, None)
@@ -108,13 +108,13 @@ def relaying(installation: Installation, lab: DnsLab) -> Iterator[Running]:
 
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
-    """Runs a smart host that keeps what it gets."""
+    """Run a smart host that keeps what it gets."""
     with smtp.running(None, sign_in=False) as ledger:
         yield ledger
 
 
 def installed(folder: Path, lab: DnsLab, ledger: Ledger, **more: str) -> Installation:
-    """Sets an installation up with a relay."""
+    """Set an installation up with a relay."""
     return Installation(
         folder, DNS_RESOLVERS=f"127.0.0.1:{lab.resolver_port}", DNS_AUTHORITATIVE_PORT=str(lab.authoritative_port),
         MAIL_FROM_MX="bounces.operator.example", MAIL_FROM_SPF="ip4:192.0.2.0/24", RATE_LIMIT="1000/s burst 5000",
@@ -125,7 +125,7 @@ def installed(folder: Path, lab: DnsLab, ledger: Ledger, **more: str) -> Install
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def running(request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab, ledger: Ledger) -> Iterator[Running]:
-    """Runs it on either database."""
+    """Run it on either database."""
     more = {"DATABASE_URL": request.getfixturevalue("postgres_url")} if request.param == "postgres" else {}
     with relaying(installed(tmp_path, lab, ledger, **more), lab) as running:
         yield running
@@ -228,7 +228,7 @@ def test_over_tls(tmp_path: Path, lab: DnsLab, ledger: Ledger, zone: str) -> Non
 
 
 def send(client: smtplib.SMTP, key: str, zone: str) -> None:
-    """Signs in and sends a message."""
+    """Sign in and send a message."""
     client.login("letterhead", key)
     client.sendmail(f"app@{zone}", ["you@receiver.test"], signing.message(zone))
 
@@ -272,7 +272,7 @@ class Story:
         self.signed: Counter[str] = Counter()
 
     async def send(self, number: int) -> None:
-        """Sends so many messages, verifies them, and the one before them once more."""
+        """Send so many messages, verify them, and the one before them once more."""
         before = len(self.ledger.taken)
         for each in range(before, before + number):
             replies = await asyncio.to_thread(
@@ -287,12 +287,12 @@ class Story:
                 self.failed.append(f"{self.clock()}: {selector}")
 
     async def look(self, *, minutes: int) -> Stage:
-        """Turns the clock, looks as a worker would, and says how far the change of keys is."""
+        """Turn the clock, look as a worker would, and say how far the change of keys is."""
         self.clock.turn(minutes=minutes)
         return rotation.stage(await self.world.look(self.zone))
 
     async def through(self, old: str) -> None:
-        """Changes the key with all the trouble of life."""
+        """Change the key with all the trouble of life."""
         world, lab, zone = self.world, self.lab, self.zone
         await self.send(5)
         await rotations.start(world.deps, world.account.id, zone, NOTHING, OPERATOR)

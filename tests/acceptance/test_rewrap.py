@@ -20,7 +20,7 @@ OLD, NEW = ("old:" + base64.b64encode(bytes([1]) * 32).decode(), "new:" + base64
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
-    """Sets up an installation on either database, under the old key."""
+    """Set up an installation on either database, under the old key."""
     settings = {"KEYS": OLD, "PROVIDER": "simulated", "DNS_RESOLVERS": "127.0.0.1:9"}
     if request.param == "postgres":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_url")
@@ -30,13 +30,13 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation
 
 
 def private_keys(serving: Serving, key: str) -> dict[str, str]:
-    """Reads every private key of the account."""
+    """Read every private key of the account."""
     with serving.client(key) as client:
         return {each["sender"]: each["privateDKIMKey"] for each in client.get("/domains").json()}
 
 
 def rewrapping(serving: Serving) -> subprocess.Popen[str]:
-    """Starts the command, one secret at a time."""
+    """Start the command, one secret at a time."""
     return subprocess.Popen(
         [LETTERHEAD, "keys", "rewrap", "--batch", "1"],
         env=environment(URL=serving.url, OPERATOR_TOKEN=OPERATOR_TOKEN), text=True,

@@ -46,18 +46,18 @@ class Sender:
 
     @property
     def last(self) -> bytes:
-        """Gives the last message that was signed."""
+        """Return the last message that was signed."""
         return self._sent[-1][1]
 
     async def run(self) -> None:
-        """Goes on until it is cancelled."""
+        """Go on until it is cancelled."""
         async with self._client:
             while True:
                 await self.send()
                 await asyncio.sleep(0.02)
 
     async def send(self) -> None:
-        """Signs and verifies one message, and one from before that is still under way."""
+        """Sign and verify one message, and one from before that is still under way."""
         (domain,) = (await self._client.get("/domains")).json()
         text = signing.message(self.sender, self.signed.total())
         selector = domain["selector"]
@@ -77,13 +77,13 @@ class Sender:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Gives a clock that the test turns."""
+    """Return a clock that the test turns."""
     return Clock(noon())
 
 
 @pytest.fixture
 async def world(lab: DnsLab, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
-    """Opens an installation that asks the lab's servers."""
+    """Open an installation that asks the lab's servers."""
     dns = {
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
@@ -94,7 +94,7 @@ async def world(lab: DnsLab, tmp_path: Path, clock: Clock) -> AsyncIterator[Worl
 
 @contextlib.asynccontextmanager
 async def sending(world: World, lab: DnsLab, clock: Clock, sender: str) -> AsyncIterator[Sender]:
-    """Serves the API and lets a sender go on beside the block, which ends with all verdicts in."""
+    """Serve the API and let a sender go on beside the block, which ends with all verdicts in."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         token = Secret(b"an-operator-token-that-is-long-enough")
@@ -111,13 +111,13 @@ async def sending(world: World, lab: DnsLab, clock: Clock, sender: str) -> Async
 
 
 async def signed_more(each: Sender, number: int) -> None:
-    """Waits until so many further messages were signed."""
+    """Wait until so many further messages were signed."""
     target = each.signed.total() + number
     await until_async(lambda: each.signed.total() >= target)
 
 
 async def look(world: World, clock: Clock, sender: str, **by: float) -> Stage:
-    """Turns the clock, looks as the worker would, and says how far the change of keys is."""
+    """Turn the clock, look as the worker would, and say how far the change of keys is."""
     clock.turn(**by)
     domain = await world.look(sender)
     assert domain.dkim.state is HealthState.VERIFIED
@@ -125,7 +125,7 @@ async def look(world: World, clock: Clock, sender: str, **by: float) -> Stage:
 
 
 async def stuttering(server: Authority) -> None:
-    """Makes a server slow: it stops for a moment, again and again."""
+    """Make a server slow: it stops for a moment, again and again."""
     while True:
         with server.server.frozen():
             await asyncio.sleep(0.25)
@@ -133,7 +133,7 @@ async def stuttering(server: Authority) -> None:
 
 
 def spoilt(record: PlannedRecord) -> str:
-    """Gives a key record that lacks a part of its key."""
+    """Return a key record that lacks a part of its key."""
     return f'"{record.value[:100]}" "{record.value[200:]}"'
 
 
@@ -171,7 +171,7 @@ async def test_no_message_is_lost(lab: DnsLab, split_zone: str, world: World, cl
 async def through_all_trouble(
     lab: DnsLab, world: World, clock: Clock, zone: str, new: PlannedRecord, each: Sender
 ) -> None:
-    """Publishes the new key the way it goes in life; at none of these moments may it take over."""
+    """Publish the new key the way it goes in life; at none of these moments may it take over."""
     assert await look(world, clock, zone, minutes=15) is Stage.WAITING
     publish(lab, new, only=lab.ns1)  # the second server has not fetched the zone yet
     for _ in range(3):
@@ -194,7 +194,7 @@ async def through_all_trouble(
 
 
 async def afterwards(lab: DnsLab, world: World, clock: Clock, zone: str, old: str, each: Sender) -> None:
-    """Removes the old record once that is said to be safe, and not before."""
+    """Remove the old record once that is said to be safe, and not before."""
     assert rotation.removable_selectors(await world.domain(zone)) == ()
     await signed_more(each, 30)
     assert await look(world, clock, zone, days=7, minutes=1) is Stage.REMOVABLE

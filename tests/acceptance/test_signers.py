@@ -31,14 +31,14 @@ from tests.web.conftest import served as served_app
 
 
 class Exporting:
-    """Holds an installation that is served, with a verified domain, and a folder to export into."""
+    """An installation that is served, with a verified domain, and a folder to export into."""
 
     def __init__(self, world: World, clock: Clock, url: str, sender: str, folder: Path) -> None:
         self.world, self.clock, self.url, self.sender, self.folder = world, clock, url, sender, folder
         self.exported = folder / "exported"
 
     async def export(self, program: str, *options: str) -> Result:
-        """Exports as an operator would: readable for the user whom Exim runs as, where we may give files away."""
+        """Export as an operator would: readable for the user whom Exim runs as, where we may give files away."""
         given = [*options, *(["--owner", "nobody"] if os.geteuid() == 0 else [])]
         return await asyncio.to_thread(
             letterhead, "export", program, str(self.exported), *given,
@@ -46,7 +46,7 @@ class Exporting:
         )  # fmt: skip
 
     async def rotate(self, lab: DnsLab) -> str:
-        """Brings a change of keys to its switch and gives the new selector."""
+        """Bring a change of keys to its switch and return the new selector."""
         await rotations.start(self.world.deps, self.world.account.id, self.sender, NOTHING, OPERATOR)
         publish(lab, record(self.world, await self.world.domain(self.sender), RecordId.DKIM_NEXT))
         lab.flush()
@@ -57,7 +57,7 @@ class Exporting:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Gives a folder that other users reach."""
+    """Return a folder that other users reach."""
     with tempfile.TemporaryDirectory(prefix="signers-", ignore_cleanup_errors=True) as name:
         path = Path(name)
         path.chmod(0o755)
@@ -66,7 +66,7 @@ def folder() -> Iterator[Path]:
 
 @asynccontextmanager
 async def served(world: World) -> AsyncIterator[str]:
-    """Serves the API on a port of its own."""
+    """Serve the API on a port of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         token = Secret(b"an-operator-token-that-is-long-enough")
@@ -76,7 +76,7 @@ async def served(world: World) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def exporting(lab: DnsLab, zone: str, tmp_path: Path, folder: Path) -> AsyncIterator[Exporting]:
-    """Gives an installation with one verified domain and one whose key is nowhere."""
+    """Return an installation with one verified domain and one whose key is nowhere."""
     clock = Clock(noon())
     dns = {"DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}", "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port)}
     async with opened(tmp_path, Overrides(now=clock), **dns) as world:
@@ -108,7 +108,7 @@ async def test_the_program_signs_with_the_exported_files(lab: DnsLab, exporting:
 
 
 def sign(program: str, bench: signers.Bench, text: bytes) -> bytes:
-    """Signs one message with a program."""
+    """Sign one message with a program."""
     match program:
         case "opendkim":
             return signers.with_opendkim(bench, text)

@@ -22,7 +22,7 @@ OTHER = "127.0.0.2"
 
 @contextlib.contextmanager
 def silent(*ports: int) -> Iterator[list[socket.socket]]:
-    """Opens SILENT connections from 127.0.0.1 to each port, and says nothing."""
+    """Open SILENT connections from 127.0.0.1 to each port, and say nothing."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.ExitStack() as held:
@@ -35,7 +35,7 @@ def silent(*ports: int) -> Iterator[list[socket.socket]]:
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Installation:
-    """Sets up API and relay in one process that may have so few descriptors, and begins with fewer."""
+    """Set up API and relay in one process that may have so few descriptors, and begin with fewer."""
     shown = smtp.certificate(tmp_path)
     installation = Installation(
         tmp_path, RELAY_SMARTHOST="smtp://127.0.0.1:9", RELAY_SMARTHOST_STARTTLS="never", RELAY_HOST="relay.test",
@@ -50,7 +50,7 @@ def limited(tmp_path: Path) -> Installation:
 
 
 def descriptor_limit(serving: Serving) -> list[str]:
-    """Reads the soft and the hard limit of a process."""
+    """Read the soft and the hard limit of a process."""
     lines = Path(f"/proc/{serving.process.pid}/limits").read_text().splitlines()
     return next(line for line in lines if line.startswith("Max open files")).split()[3:5]
 

@@ -1,4 +1,4 @@
-"""Holds the tutorial: its blocks, run in order as printed against a real server; only the ports are the test's own."""
+"""Hold the tutorial: its blocks, run in order as printed against a real server; only the ports are the test's own."""
 
 import re
 import shutil

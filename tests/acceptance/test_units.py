@@ -63,7 +63,7 @@ def test_a_unit_is_confined(unit: Path) -> None:
 
 
 def settings_of(postgres_url: str) -> str:
-    """Writes the settings as the values of Environment=."""
+    """Write the settings as the values of Environment=."""
     values = {
         "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / ROOT_PACKAGES}", "LD_LIBRARY_PATH": f"{PYTHON}/lib",
         "LETTERHEAD_CONFIG": "", "LETTERHEAD_DATA_DIR": "/var/lib/letterhead", "LETTERHEAD_KEYS": KEYS,
@@ -75,7 +75,7 @@ def settings_of(postgres_url: str) -> str:
 
 
 def lay_out(folder: Path, postgres_url: str, port: int) -> Path:
-    """Writes a folder of units: those of deploy/, what the tests change of them, and one that starts them all."""
+    """Write a folder of units: those of deploy/, what the tests change of them, and one that starts them all."""
     units = folder / "units"
     units.mkdir()
     python = PYTHON / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -110,7 +110,7 @@ def lay_out(folder: Path, postgres_url: str, port: int) -> Path:
 
 @contextmanager
 def booted(folder: Path, units: Path) -> Iterator[Server]:
-    """Boots systemd on the units, in namespaces of its own: nothing of this machine is started or written."""
+    """Boot systemd on the units, in namespaces of its own: nothing of this machine is started or written."""
     if not SYSTEMD.exists():
         raise Missing(f"The tests need {SYSTEMD}, which is not installed: apt-get install systemd")
     words = ["unshare", "--mount", "--pid", "--cgroup", "--fork", "--mount-proc", "--kill-child"]

@@ -22,7 +22,7 @@ LEASE = 30.0  # after which another worker takes over what a killed one was at
 
 @pytest.fixture
 def receiver() -> Iterator[Ledger]:
-    """Runs a receiver that is slow enough to be killed in the middle of."""
+    """Run a receiver that is slow enough to be killed in the middle of."""
     with webhook_receiver.running() as ledger:
         ledger.pause = 0.05
         yield ledger
@@ -30,7 +30,7 @@ def receiver() -> Iterator[Ledger]:
 
 @pytest.fixture
 def installation(tmp_path: Path, postgres_url: str) -> Installation:
-    """Sets up an installation whose workers can be killed beside the server."""
+    """Set up an installation whose workers can be killed beside the server."""
     made = Installation(
         tmp_path,
         DATABASE_URL=postgres_url,
@@ -44,7 +44,7 @@ def installation(tmp_path: Path, postgres_url: str) -> Installation:
 
 
 class Customer:
-    """Holds one account with its endpoint, which no other round's kills keep waiting."""
+    """One account with its endpoint, which no other round's kills keep waiting."""
 
     def __init__(self, serving: Serving, receiver: Ledger) -> None:
         self._key = serving.open_account()
@@ -53,28 +53,28 @@ class Customer:
         self.deliveries = f"/webhooks/{made['id']}/deliveries"
 
     def at(self, serving: Serving) -> "Customer":
-        """Goes on with another process of the installation."""
+        """Go on with another process of the installation."""
         self.client.close()
         self.client = serving.client(self._key)
         return self
 
     def add(self, *senders: str) -> None:
-        """Adds domains."""
+        """Add domains."""
         for sender in senders:
             assert self.client.post("/domains", json={"sender": sender}).status_code == 200
 
     def outbox(self) -> dict[str, str]:
-        """Lists every delivery with its state."""
+        """List every delivery with its state."""
         return {each["id"]: each["state"] for each in self.client.get(self.deliveries).json()}
 
     def send_again(self) -> None:
-        """Sends what was refused again at once, so that nobody waits for the schedule."""
+        """Send what was refused again at once, so that nobody waits for the schedule."""
         for each, state in self.outbox().items():
             if state != "delivered":
                 assert self.client.post(f"{self.deliveries}/{each}/redeliver").status_code == 200
 
     def events(self) -> list[str]:
-        """Lists what happened."""
+        """List what happened."""
         return [each["id"] for each in self.client.get("/events", params={"limit": 1000}).json()]
 
 
@@ -105,7 +105,7 @@ def test_workers_killed_while_they_deliver(installation: Installation, receiver:
 
 
 def _round(number: int, installation: Installation, serving: Serving, receiver: Ledger) -> Customer:
-    """Lets workers deliver to a new customer, and kills them all in the middle of it."""
+    """Let workers deliver to a new customer, and kill them all in the middle of it."""
     receiver.mood = (Mood.OK, Mood.BROKEN, Mood.RESETS)[number % 3]
     customer, before = Customer(serving, receiver), len(receiver.received)
     workers = [installation.worker() for _ in range(WORKERS)]

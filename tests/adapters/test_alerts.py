@@ -60,19 +60,19 @@ REFUSED = (
 
 @pytest.fixture
 def services() -> Iterator[AlertServices]:
-    """Runs what stands in for the services."""
+    """Run what stands in for the services."""
     with serving() as running:
         yield running
 
 
 async def send(services: AlertServices, url: str, *, seconds: float = 5, **allowed: bool) -> AlertResult:
-    """Sends the text by a sender like the service's."""
+    """Send the text by a sender like the service's."""
     sender = AppriseSender(EgressPolicy(**allowed), services.resolve, dial=Dial(services), seconds=seconds)
     return await sender.send(Secret(url.encode()), TEXT)
 
 
 def at(body: Any, path: str) -> Any:
-    """Returns what stands at a place of a JSON value."""
+    """Return what stands at a place of a JSON value."""
     for step in path.split("."):
         body = body[int(step) if step.isdecimal() else step]
     return body

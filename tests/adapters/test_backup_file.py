@@ -1,4 +1,4 @@
-"""Shows how a private file gets its name: whole, for its owner alone, and never in place of another."""
+"""Show how a private file gets its name: whole, for its owner alone, and never in place of another."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from letterhead.errors import Fault, Kind
 
 
 def refuse_links(source: object, target: object) -> None:
-    """Answers as a file system does that knows no links."""
+    """Answer as a file system does that knows no links."""
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 

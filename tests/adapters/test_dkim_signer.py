@@ -1,4 +1,4 @@
-"""Holds what the relay signs against dkimpy and our own verifier: odd messages, all keys, and what was changed."""
+"""Hold what the relay signs against dkimpy and our own verifier: odd messages, all keys, and what was changed."""
 
 import base64
 import re
@@ -34,7 +34,7 @@ class Key(NamedTuple):
 
 @lru_cache
 def key(kind: str) -> Key:
-    """Makes the one key of a kind."""
+    """Make the one key of a kind."""
     made: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
     if kind == "ed25519":
         made = ed25519.Ed25519PrivateKey.generate()
@@ -50,19 +50,19 @@ def key(kind: str) -> Key:
 
 
 def sign(message: bytes, kind: str = "rsa-2048", domain: str = "acme.dev", selector: str = "lh1") -> bytes:
-    """Signs a message, and ends its last line as SMTP does on the way (RFC 5321 4.1.1.4)."""
+    """Sign a message, and end its last line as SMTP does on the way (RFC 5321 4.1.1.4)."""
     signed = DkimSigner().sign(message, domain, selector, key(kind).secret, NOW)
     return signed if signed.endswith(b"\r\n") else signed + b"\r\n"
 
 
 def ours(message: bytes, kind: str = "rsa-2048") -> bool:
-    """Says whether our own verifier takes the signature."""
+    """Say whether our own verifier takes the signature."""
     found = judged(message, {"lh1._domainkey.acme.dev": {"TXT": [key(kind).record]}}, now=NOW)
     return found.dkim[0].verified.judgement.result == "pass"
 
 
 def theirs(message: bytes, kind: str = "rsa-2048") -> bool:
-    """Says whether dkimpy does."""
+    """Say whether dkimpy does."""
     try:
         return bool(dkim.verify(message, dnsfunc=lambda name, timeout=5: key(kind).record.encode()))
     except dkim.DKIMException:
@@ -82,7 +82,7 @@ BODIES = st.sampled_from([b"", b"\r\n", b"\r\n\r\n\r\n", b" \r\n", b"x", b"x  "]
 
 @st.composite
 def messages(draw: Callable[[st.SearchStrategy[object]], object]) -> bytes:
-    """Gives messages with odd folding, 8-bit text, fields several times, long lines, blank lines, no end."""
+    """Return messages with odd folding, 8-bit text, fields several times, long lines, blank lines, no end."""
     fields = draw(st.tuples(FIELDS, FIELDS))
     assert isinstance(fields, tuple)
     before, after = (b"".join(_field(*each) for each in some) for some in fields)

@@ -22,7 +22,7 @@ ZONE = "acme.dev"
 
 @pytest.fixture
 def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, HostApi]]:
-    """Runs the stand-in, with the same zone at each host."""
+    """Run the stand-in, with the same zone at each host."""
     with dns_host_apis.running(tmp_path, ZONE) as (found, environment):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -37,13 +37,13 @@ def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, 
 
 
 def opened(host: str, **fields: str) -> HostedZone:
-    """Opens the zone at a host, with other fields of the credential where these are given."""
+    """Open the zone at a host, with other fields of the credential where these are given."""
     given = {name: Secret(value.encode()) for name, value in (FIELDS[host] | fields).items()}
     return OctoDnsHosts().open_zone(host, ZONE, HostCredential(given))
 
 
 async def refusal(zone: HostedZone, *changes: RRsetChange) -> Fault:
-    """Reads or writes the zone, and gives the fault that comes of it."""
+    """Read or write the zone, and return the fault that comes of it."""
     with pytest.raises(Fault) as refused:
         await (zone.write(changes) if changes else zone.read())
     return refused.value

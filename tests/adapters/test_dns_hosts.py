@@ -62,14 +62,14 @@ class Rig:
     publish: Callable[[], None] = lambda: None
 
     def open(self, **fields: str) -> HostedZone:
-        """Opens the zone, with other fields of the credential where these are given."""
+        """Open the zone, with other fields of the credential where these are given."""
         given = {name: Secret(value.encode()) for name, value in (dict(self.fields) | fields).items()}
         return OctoDnsHosts(self.servers).open_zone(self.host, self.name, HostCredential(given))
 
 
 @contextmanager
 def powerdns(lab: DnsLab, folder: Path) -> Iterator[Rig]:
-    """Runs PowerDNS with its API."""
+    """Run PowerDNS with its API."""
     name, address, api = f"pdns{next(numbers)}.test", "127.0.0.31", free_port("127.0.0.31")
     text = HEAD.format(address=address) + FOREIGN
     server = name_servers.start_powerdns(folder, address, lab.authoritative_port, {name: text}, api_port=api)
@@ -80,7 +80,7 @@ def powerdns(lab: DnsLab, folder: Path) -> Iterator[Rig]:
 
 @contextmanager
 def bind(lab: DnsLab, folder: Path) -> Iterator[Rig]:
-    """Runs BIND."""
+    """Run BIND."""
     name, address, port = f"bind{next(numbers)}.test", "127.0.0.1", lab.authoritative_port
     server = name_servers.start_bind(folder, address, port, {name: HEAD.format(address=address) + FOREIGN})
     lab.hand_over(name, f"ns.{name}", address)
@@ -91,7 +91,7 @@ def bind(lab: DnsLab, folder: Path) -> Iterator[Rig]:
 
 @contextmanager
 def knot(lab: DnsLab, folder: Path) -> Iterator[Rig]:
-    """Takes a zone of the lab's own server."""
+    """Take a zone of the lab's own server."""
     name, port = lab.zone(f"knot{next(numbers)}.test"), lab.authoritative_port
 
     def fill(update: dns.update.UpdateMessage) -> None:
@@ -109,7 +109,7 @@ def knot(lab: DnsLab, folder: Path) -> Iterator[Rig]:
 
 @contextmanager
 def route53(lab: DnsLab, folder: Path) -> Iterator[Rig]:
-    """Runs moto, and serves by Knot DNS what its zone holds."""
+    """Run moto, and serve by Knot DNS what its zone holds."""
     name, address = f"route{next(numbers)}.test", "127.0.0.32"
     with ExitStack() as opened:
         moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -161,28 +161,28 @@ RIGS = {"PowerDNS": powerdns, "Knot DNS": knot, "BIND": bind, "Route 53": route5
 
 @pytest.fixture(params=RIGS)
 def rig(request: pytest.FixtureRequest, lab: DnsLab, tmp_path: Path) -> Iterator[Rig]:
-    """Gives a zone at each DNS host in turn."""
+    """Return a zone at each DNS host in turn."""
     with RIGS[request.param](lab, tmp_path) as made:
         yield made
 
 
 def by_name(rrsets: Any) -> dict[tuple[str, str], RRset]:
-    """Orders RRsets by owner and type, without what a server changes by itself."""
+    """Order RRsets by owner and type, without what a server changes by itself."""
     return {(each.owner, each.rdtype): each for each in rrsets if each.rdtype not in ("SOA", "RRSIG", "NSEC")}
 
 
 def text_set(owner: str, *texts: str, ttl: int = 60) -> RRset:
-    """Makes a TXT RRset."""
+    """Make a TXT RRset."""
     return RRset(owner=owner, rdtype="TXT", ttl=ttl, rdatas=tuple(Txt(strings=split_text(text)) for text in texts))
 
 
 def texts_of(rrset: RRset) -> set[str]:
-    """Gives the texts of a TXT RRset."""
+    """Return the texts of a TXT RRset."""
     return {each.text for each in rrset.rdatas if isinstance(each, Txt)}
 
 
 async def answered(lab: DnsLab, name: str, rdtype: str) -> RRset | None:
-    """Asks every nameserver of a name by our own resolver."""
+    """Ask every nameserver of a name by our own resolver."""
     resolver = DnsResolver([(RESOLVER, lab.resolver_port)], lab.authoritative_port)
     question = Question(name=name, rdtype=rdtype, view=View.EVERY_SERVER)
     until = asyncio.get_running_loop().time() + 20

@@ -1,4 +1,4 @@
-"""Shows what hostile DNS servers can do to us: nothing but leave a question unanswered, cheaply."""
+"""Show what hostile DNS servers can do to us: nothing but leave a question unanswered, cheaply."""
 
 import asyncio
 import time
@@ -113,7 +113,7 @@ def resolver(hostile: HostileDns) -> DnsResolver:
 
 
 def gist(answer: Answer) -> object:
-    """Says in a word what came; evil text is never among it."""
+    """Say in a word what came; evil text is never among it."""
     match answer:
         case Found():
             texts = [rdata.text for rdata in answer.rrset.rdatas if isinstance(rdata, Txt)]
@@ -159,7 +159,7 @@ def full_check(domain: str) -> list[Question]:
 
 
 async def in_each_mode(ask: Callable[[str], Awaitable[Told]]) -> dict[str, Told]:
-    """Does the same in every mode, some at a time, so that the servers keep up even on a busy machine."""
+    """Do the same in every mode, some at a time, so that the servers keep up even on a busy machine."""
     some = asyncio.Semaphore(10)
 
     async def one(mode: str) -> Told:

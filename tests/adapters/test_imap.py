@@ -1,4 +1,4 @@
-"""Shows how the mailbox for proofs is read: found by its token, bounded, unchanged, and each trouble in words."""
+"""Show how the mailbox for proofs is read: found by its token, bounded, unchanged, and each trouble in words."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -21,14 +21,14 @@ Open = Callable[..., ImapMailbox]
 
 @pytest.fixture
 def mail(tmp_path: Path) -> Iterator[Mail]:
-    """Runs a mailbox."""
+    """Run a mailbox."""
     with imap.running(certificate(tmp_path)) as mail:
         yield mail
 
 
 @pytest.fixture
 def reader(mail: Mail, tmp_path: Path) -> Open:
-    """Makes what reads it."""
+    """Make what reads it."""
 
     def make(password: str = PASSWORD, *, trusting: bool = True) -> ImapMailbox:
         trust = ssl.create_default_context
@@ -73,7 +73,7 @@ async def test_who_is_not_let_in(mail: Mail, reader: Open) -> None:
 
 
 async def refused(box: ImapMailbox) -> None:
-    """Asks for what can't be had."""
+    """Ask for what can't be had."""
     with pytest.raises(Fault) as caught:
         await box.find(TOKEN)
     fault = caught.value

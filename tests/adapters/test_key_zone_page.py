@@ -44,7 +44,7 @@ class Knot:
         self.server.wait_until(self._serves)
 
     def ask(self, name: str, rdtype: str) -> dns.message.Message:
-        """Asks the server itself."""
+        """Ask the server itself."""
         return ask(self.address, self.port, name, rdtype, timeout=2)
 
     def _serves(self) -> bool:
@@ -56,7 +56,7 @@ class Knot:
 
 @pytest.fixture
 def knot(tmp_path: Path) -> Iterator[Knot]:
-    """Runs the server."""
+    """Run the server."""
     server = Knot(tmp_path)
     yield server
     server.server.stop()

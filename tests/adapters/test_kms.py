@@ -21,7 +21,7 @@ CONTEXT = {"letterhead:installation": "0123", "letterhead:key": "k1"}
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
-    """Runs a KMS that this process finds."""
+    """Run a KMS that this process finds."""
     with rig.running() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
@@ -29,7 +29,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
 
 
 def key_at(server: Kms) -> KmsKey:
-    """Makes a key."""
+    """Make a key."""
     return KmsKey("k1", server.key(), REGION)
 
 

@@ -18,7 +18,7 @@ FIGURES = StoreFigures(backlog=BACKLOG, outage=None, processes=[NO_WORKER, NO_RE
 
 
 def gauges(meter: PrometheusMeter, figures: StoreFigures | None = None) -> dict[str, float]:
-    """Reads the samples without labels, as Prometheus does."""
+    """Read the samples without labels, as Prometheus does."""
     families = text_string_to_metric_families(meter.text(figures).decode())
     return {each.name: each.value for family in families for each in family.samples if not each.labels}
 

@@ -25,14 +25,14 @@ HUGE, LONG = 2**44497 - 1, 2**3217 - 1
 
 
 def der(tag: int, content: bytes) -> bytes:
-    """Writes one value (X.690 8.1)."""
+    """Write one value (X.690 8.1)."""
     size = len(content)
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes([tag]) + (bytes([size]) if size < 128 else bytes([0x80 | len(octets)]) + octets) + content
 
 
 def pkcs1(n: int = N, e: int = E, d: int = D, p: int = P, q: int = Q, **more: int) -> bytes:
-    """Writes an RSAPrivateKey (RFC 8017 A.1.2) of any numbers, right ones by default."""
+    """Write an RSAPrivateKey (RFC 8017 A.1.2) of any numbers, right ones by default."""
     crt = {"dmp1": NUMBERS.dmp1, "dmq1": NUMBERS.dmq1, "iqmp": NUMBERS.iqmp} | more
     numbers = (more.get("version", 0), n, e, d, p, q, crt["dmp1"], crt["dmq1"], crt["iqmp"])
     integers = (der(2, each.to_bytes(each.bit_length() // 8 + 1, "big", signed=True)) for each in numbers)
@@ -40,7 +40,7 @@ def pkcs1(n: int = N, e: int = E, d: int = D, p: int = P, q: int = Q, **more: in
 
 
 def armoured(octets: bytes, label: str = "RSA PRIVATE KEY") -> str:
-    """Writes PEM."""
+    """Write PEM."""
     text = base64.b64encode(octets).decode()
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])

@@ -39,7 +39,7 @@ def public(key: rsa.RSAPrivateKey, form: PublicFormat) -> str:
 
 
 def broken_pair() -> str:
-    """Writes a key whose private exponent is another key's."""
+    """Write a key whose private exponent is another key's."""
     foreign = OTHER.private_numbers()
     numbers = rsa.RSAPrivateNumbers(
         NUMBERS.p, NUMBERS.q, foreign.d, NUMBERS.dmp1, NUMBERS.dmq1, NUMBERS.iqmp, NUMBERS.public_numbers

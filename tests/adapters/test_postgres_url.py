@@ -92,7 +92,7 @@ def test_what_is_no_key_of_the_client_is_a_setting_of_the_server() -> None:
 
 
 def refusal(url: str, environ: dict[str, str]) -> Fault:
-    """Gives the fault of a URL that is refused before anybody is asked."""
+    """Return the fault of a URL that is refused before anybody is asked."""
     with pytest.raises(Fault) as caught:
         PostgresServers(url, environ)
     assert caught.value.kind is Kind.CONFIG_INVALID

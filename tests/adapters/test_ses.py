@@ -28,7 +28,7 @@ THROTTLED = Ill(status=429, code="TooManyRequestsException")
 
 @pytest.fixture
 async def ses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ses]:
-    """Runs the emulator, with credentials that it knows."""
+    """Run the emulator, with credentials that it knows."""
     async with running() as ses:
         given_credentials(monkeypatch, ses.url, tmp_path)
         yield ses
@@ -36,13 +36,13 @@ async def ses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """Collects for how long the provider would have waited."""
+    """Collect for how long the provider would have waited."""
     return []
 
 
 @pytest.fixture
 async def provider(ses: Ses, pauses: list[float]) -> AsyncIterator[SesProvider]:
-    """Opens SES as the environment has it."""
+    """Open SES as the environment has it."""
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)

@@ -1,4 +1,4 @@
-"""Holds the mailer to its port, at a real mail server in every mood."""
+"""Hold the mailer to its port, at a real mail server in every mood."""
 
 import asyncio
 import contextlib
@@ -34,19 +34,19 @@ LETTER = Email(
 
 @pytest.fixture
 def shown(tmp_path: Path) -> Certificate:
-    """Makes a certificate for localhost."""
+    """Make a certificate for localhost."""
     return smtp.certificate(tmp_path)
 
 
 @pytest.fixture
 def ledger(shown: Certificate) -> Iterator[Ledger]:
-    """Runs a server that wants STARTTLS and a password."""
+    """Run a server that wants STARTTLS and a password."""
     with smtp.running(shown) as server:
         yield server
 
 
 def mailer(ledger: Ledger | int, trusted: Certificate | None, **how: Any) -> SmtpMailer:
-    """Makes a mailer that trusts one certificate."""
+    """Make a mailer that trusts one certificate."""
     settings: dict[str, Any] = {
         "host": "localhost",
         "port": ledger if isinstance(ledger, int) else ledger.port,
@@ -151,7 +151,7 @@ async def test_moods(ledger: Ledger, shown: Certificate, mood: Mood, post: Deliv
 
 
 async def open_connections(ledger: Ledger) -> int:
-    """Counts this process's connections to the mail server, once the loop has done what it was told to do by now."""
+    """Count this process's connections to the mail server, once the loop has done what it was told to do by now."""
     for _ in range(3):
         await asyncio.sleep(0)
     peers = []

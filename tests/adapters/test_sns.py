@@ -18,7 +18,7 @@ TOLD = {"source": "aws.ses", "resources": ["arn:aws:ses:eu-west-1:123456789012:i
 
 @pytest.fixture
 def sns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sns]:
-    """Runs SNS, whose certificate for TLS is trusted."""
+    """Run SNS, whose certificate for TLS is trusted."""
     with rig.running(tmp_path) as (sns, chain):
         monkeypatch.setenv("SSL_CERT_FILE", str(chain))
         yield sns
@@ -26,18 +26,18 @@ def sns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sns]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Gives a clock that the test turns."""
+    """Return a clock that the test turns."""
     return Clock(datetime(2026, 11, 23, 12, tzinfo=UTC))
 
 
 @pytest.fixture
 def notices(sns: Sns, clock: Clock) -> SnsNotices:
-    """Makes the reader of one topic."""
+    """Make the reader of one topic."""
     return SnsNotices([TOPIC], sns.fetcher(), clock)
 
 
 async def refusal(notices: SnsNotices, body: bytes) -> Fault:
-    """Gives the fault that a body is answered with."""
+    """Return the fault that a body is answered with."""
     with pytest.raises(Fault) as caught:
         await notices.read(body)
     return caught.value

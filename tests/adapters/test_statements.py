@@ -1,4 +1,4 @@
-"""Shows that every SQL statement says what it is for, and that only SQL reaches the server."""
+"""Show that every SQL statement says what it is for, and that only SQL reaches the server."""
 
 import aiosql
 import pytest

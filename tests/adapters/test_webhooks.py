@@ -24,21 +24,21 @@ BODY = '{"type":"domain.verified","data":{"sender":"bücher.dev"}}'.encode()
 
 @pytest.fixture
 def receiver() -> Iterator[Ledger]:
-    """Runs a receiver without TLS."""
+    """Run a receiver without TLS."""
     with webhook_receiver.running() as ledger:
         yield ledger
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Makes the receiver's certificate, for `localhost`."""
+    """Make the receiver's certificate, for `localhost`."""
     return smtp.certificate(tmp_path_factory.mktemp("webhooks"))
 
 
 async def post(
     url: str, headers: dict[str, str] | None = None, *, seconds: float = 5, reach: EgressPolicy = OPEN
 ) -> HttpResult:
-    """Sends one message by a client like the service's."""
+    """Send one message by a client like the service's."""
     async with system_names() as names:
         return await WebhookClient(reach, names, seconds=seconds).post(parse_target(url, reach), headers or {}, BODY)
 

@@ -95,21 +95,21 @@ class Names:
 
 @pytest.fixture(scope="module")
 def inside() -> Iterator[tuple[Ledger, Ledger]]:
-    """Runs what must never be reached, on one port of 127.0.0.1 and of ::1."""
+    """Run what must never be reached, on one port of 127.0.0.1 and of ::1."""
     with webhook_receiver.running() as four, webhook_receiver.running(host="::1", port=four.port) as six:
         yield four, six
 
 
 @pytest.fixture
 def outside() -> Iterator[Ledger]:
-    """Runs a receiver that stands for one on the public Internet."""
+    """Run a receiver that stands for one on the public Internet."""
     with webhook_receiver.running() as ledger:
         yield ledger
 
 
 @pytest.fixture(autouse=True)
 def untouched(inside: tuple[Ledger, Ledger]) -> Iterator[None]:
-    """Holds that nobody even knocked inside."""
+    """Hold that nobody even knocked inside."""
     yield
     assert [ledger.connections for ledger in inside] == [0, 0]
 
@@ -119,7 +119,7 @@ async def post(target: WebhookTarget, names: Names, dialler: Dialler) -> HttpRes
 
 
 def target(host: str, port: int) -> WebhookTarget:
-    """Makes what a request is made of by hand, as if nobody had judged the URL."""
+    """Make what a request is made of by hand, as if nobody had judged the URL."""
     return WebhookTarget(scheme="http", host=host, port=port, path="/")
 
 

@@ -1,4 +1,4 @@
-"""Shows that our own reading of DNS messages is dnspython's, on messages that are right and on such as are not."""
+"""Show that our own reading of DNS messages is dnspython's, on messages that are right and on such as are not."""
 
 import time
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ RDATA: dict[str, st.SearchStrategy[str]] = {
 
 @st.composite
 def records(draw: st.DrawFn) -> dns.rrset.RRset:
-    """Draws records of one owner and type."""
+    """Draw records of one owner and type."""
     rdtype = draw(st.sampled_from(TYPES))
     texts = draw(st.lists(RDATA[rdtype], min_size=1, max_size=3))
     owner = dns.name.from_text(draw(OWNERS))
@@ -71,7 +71,7 @@ def records(draw: st.DrawFn) -> dns.rrset.RRset:
 
 @st.composite
 def packets(draw: st.DrawFn) -> tuple[bytes, DnsQuery]:
-    """Draws a response, with compression as dnspython writes it, and the query that it answers."""
+    """Draw a response, with compression as dnspython writes it, and the query that it answers."""
     rdtype = draw(st.sampled_from(TYPES))
     message = dns.message.make_query(HOST, rdtype, id=7)
     message.flags = dns.flags.QR | draw(st.sampled_from([0, dns.flags.AA, dns.flags.AD, dns.flags.RA]))
@@ -88,7 +88,7 @@ def packets(draw: st.DrawFn) -> tuple[bytes, DnsQuery]:
 
 
 def by_dnspython(packet: bytes, query: DnsQuery) -> list[list[tuple[Any, ...]]]:
-    """Reads the records of each section with dnspython's parser, as far as we read RDATA."""
+    """Read the records of each section with dnspython's parser, as far as we read RDATA."""
     parser = dns.wire.Parser(packet, 12 + len(labels.wire_form(query.name)) + 4)
     counts = [int.from_bytes(packet[at : at + 2]) for at in (6, 8, 10)]
     return [[_by_dnspython(parser, query) for _ in range(count)] for count in counts]
@@ -117,14 +117,14 @@ def _ours(record: ResourceRecord) -> tuple[Any, ...]:
 
 
 def core(read: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Gives what dnspython read as our values."""
+    """Return what dnspython read as our values."""
     owner, rdtype, ttl, rdata = read
     value = None if rdata is None else "options" if rdtype == RdataType.OPT else core_rdata(rdata)
     return owner, rdtype, ttl, value
 
 
 def agrees(packet: bytes, query: DnsQuery) -> None:
-    """Holds our reading to dnspython's: the same records, or unreadable for both."""
+    """Hold our reading to dnspython's: the same records, or unreadable for both."""
     try:
         theirs: list[list[tuple[Any, ...]]] | None = by_dnspython(packet, query)
     except (dns.exception.DNSException, ValueError):
@@ -141,7 +141,7 @@ def agrees(packet: bytes, query: DnsQuery) -> None:
 
 
 def same_sets(mine: Sequence[ResourceRecord], theirs: Sequence[tuple[Any, ...]]) -> None:
-    """Holds the order and the number of records in a set to dnspython's."""
+    """Hold the order and the number of records in a set to dnspython's."""
     for owner, rdtype in {(record.owner, record.rdtype) for record in mine if record.rdata is not None}:
         if rdtype == RdataType.OPT:
             continue
@@ -174,7 +174,7 @@ def test_a_spoilt_message_is_read_as_dnspython_reads_it(
 
 
 def crafted(rdtype: int, rdata: bytes, owner: bytes = b"\xc0\x0c") -> tuple[bytes, DnsQuery]:
-    """Writes a response of one record whose owner or RDATA is no ordinary one; the question begins at octet 12."""
+    """Write a response of one record whose owner or RDATA is no ordinary one; the question begins at octet 12."""
     query = DnsQuery(labels.name_from("ab.test"), rdtype, recursive=False)
     question = labels.wire_form(query.name) + rdtype.to_bytes(2) + b"\0\1"
     tail = rdtype.to_bytes(2) + bytes.fromhex("000100000e10") + len(rdata).to_bytes(2) + rdata
@@ -264,7 +264,7 @@ def test_names_made_of_pointers_cost_little(owner: str, refusal: type[Exception]
 
 
 def crowd(texts: int, others: int = 0) -> tuple[bytes, DnsQuery]:
-    """Writes a response of many TXT with a name each, and as many other records in both further sections."""
+    """Write a response of many TXT with a name each, and as many other records in both further sections."""
     query = DnsQuery(labels.name_from(HOST), TXT, recursive=False)
     message = dns.message.make_query(HOST, "TXT", id=7)
     message.flags = dns.flags.QR | dns.flags.AA

@@ -18,20 +18,20 @@ FULL = (
 
 
 def answer(resolver: ZoneFileResolver, name: str, rdtype: str = "TXT") -> Answer:
-    """Gives what the resolvers' view answers."""
+    """Return what the resolvers' view answers."""
     (reply,) = resolver.replies(Question(name=name, rdtype=rdtype, view=View.RECURSIVE))
     return reply.answer
 
 
 def texts(resolver: ZoneFileResolver, name: str) -> list[str]:
-    """Gives the texts at a name."""
+    """Return the texts at a name."""
     found = answer(resolver, name)
     assert isinstance(found, Found), found
     return [rdata.text for rdata in found.rrset.rdatas if isinstance(rdata, Txt)]
 
 
 def left_out(resolver: ZoneFileResolver) -> list[int]:
-    """Gives the numbers of the lines that were not read."""
+    """Return the numbers of the lines that were not read."""
     return [line.number for line in resolver.notes.unread]
 
 

@@ -24,7 +24,7 @@ LONG = "v=DKIM1; k=rsa; p=" + "abcdefgh" * 60
 
 
 def updates(lab: DnsLab, zone: str, **other: Any) -> ZoneUpdates:
-    """Makes what writes a zone at the first server, but for what is given."""
+    """Make what writes a zone at the first server, but for what is given."""
     usual: dict[str, Any] = {
         "server": (NS1, lab.authoritative_port), "key_name": "lab", "algorithm": "hmac-sha256",
         "secret": Secret(KEY.secret),
@@ -34,12 +34,12 @@ def updates(lab: DnsLab, zone: str, **other: Any) -> ZoneUpdates:
 
 @pytest.fixture
 def zone(lab: DnsLab) -> str:
-    """Gives an empty zone."""
+    """Return an empty zone."""
     return key_zone(lab)
 
 
 async def refusal(writer: ZoneUpdates, name: str) -> Fault:
-    """Writes one name and gives what came of it."""
+    """Write one name and return what came of it."""
     with pytest.raises(Fault) as refused:
         await writer.publish({name: LONG}, TTL)
     return refused.value
@@ -119,7 +119,7 @@ Says = Callable[[dns.message.Message], bytes | None]
 
 @contextlib.asynccontextmanager
 async def primary(says: Says) -> AsyncIterator[tuple[str, int]]:
-    """Serves one answer to each question over TCP."""
+    """Serve one answer to each question over TCP."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -136,7 +136,7 @@ async def primary(says: Says) -> AsyncIterator[tuple[str, int]]:
 
 
 def rcode(code: dns.rcode.Rcode) -> Says:
-    """Refuses with a word, signed."""
+    """Refuse with a word, signed."""
 
     def says(query: dns.message.Message) -> bytes:
         reply = dns.message.make_response(query)
@@ -147,14 +147,14 @@ def rcode(code: dns.rcode.Rcode) -> Says:
 
 
 def late(query: dns.message.Message) -> bytes:
-    """Says that the clocks differ (RFC 8945 5.2.3)."""
+    """Say that the clocks differ (RFC 8945 5.2.3)."""
     reply = dns.message.make_response(query, tsig_error=int(dns.rcode.BADTIME))
     reply.set_rcode(dns.rcode.NOTAUTH)
     return reply.to_wire()
 
 
 def unsigned(query: dns.message.Message) -> bytes:
-    """Says that all went well, as somebody on the way could."""
+    """Say that all went well, as somebody on the way could."""
     reply = dns.message.make_response(query)
     reply.tsig = None
     return reply.to_wire()

@@ -1,4 +1,4 @@
-"""Gives the browser tests a service with real DNS behind it, accounts of their own, and a browser."""
+"""Give the browser tests a service with real DNS behind it, accounts of their own, and a browser."""
 
 import itertools
 import time
@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def service(lab: DnsLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Runs Letterhead with its worker, on the lab's DNS; every account's records are DKIM, MAIL FROM and DMARC."""
+    """Run Letterhead with its worker, on the lab's DNS; every account's records are DKIM, MAIL FROM and DMARC."""
     installation = Installation(
         tmp_path_factory.mktemp("service"),
         DNS_RESOLVERS=f"{RESOLVER}:{lab.resolver_port}",
@@ -38,13 +38,13 @@ def service(lab: DnsLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture(scope="session")
 def browser_zone(lab: DnsLab) -> Iterator[str]:
-    """Gives one zone that tests may add names below."""
+    """Return one zone that tests may add names below."""
     yield lab.zone("browser.test")
 
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    """Runs a browser."""
+    """Run a browser."""
     with rig.running() as running:
         yield running
 
@@ -65,7 +65,7 @@ def wait_in(page: Page, holds: Callable[[], object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Holds a signed-in account in a browser window of its own; `errors` is what the page's script complained of."""
+    """A signed-in account in a browser window of its own; `errors` is what the page's script complained of."""
 
     context: BrowserContext
     page: Page
@@ -74,26 +74,26 @@ class Desk:
     errors: list[str]
 
     def open(self, path: str) -> Page:
-        """Opens a page of the service."""
+        """Open a page of the service."""
         self.page.goto(f"{self.url}{path}")
         return self.page
 
     def add(self, sender: str) -> Page:
-        """Adds a domain, as a person does."""
+        """Add a domain, as a person does."""
         self.open("/dashboard")
         self.page.get_by_label("Add a domain").fill(sender)
         press(self.page.get_by_role("button", name="Add", exact=True))
         return self.page
 
     def link(self, sender: str) -> str:
-        """Makes a set-up link and gives its address."""
+        """Make a set-up link and return its address."""
         self.open(f"/dashboard/domains/{sender}")
         press(self.page.get_by_role("button", name="Make a link"))
         return self.page.locator("#links .once code").inner_text()
 
 
 def watched(page: Page) -> list[str]:
-    """Gathers what goes wrong in a page: uncaught errors, refused scripts and styles, dialogs."""
+    """Gather what goes wrong in a page: uncaught errors, refused scripts and styles, dialogs."""
     errors: list[str] = []
 
     def told(message: ConsoleMessage) -> None:
@@ -111,7 +111,7 @@ def watched(page: Page) -> list[str]:
 
 
 def signed_in(browser: Browser, service: Serving, key: str | None = None, **context: Any) -> Desk:
-    """Opens an account and signs in with its key, as a person does."""
+    """Open an account and sign in with its key, as a person does."""
     key = key or service.open_account()
     window = browser.new_context(**context)
     page = window.new_page()
@@ -125,11 +125,11 @@ def signed_in(browser: Browser, service: Serving, key: str | None = None, **cont
 
 @pytest.fixture
 def desk(browser: Browser, service: Serving) -> Desk:
-    """Gives a fresh account, signed in."""
+    """Return a fresh account, signed in."""
     return signed_in(browser, service)
 
 
 @pytest.fixture
 def sender(browser_zone: str) -> str:
-    """Gives a name below the zone that no other test uses."""
+    """Return a name below the zone that no other test uses."""
     return f"m{next(_numbers)}.{browser_zone}"

@@ -1,4 +1,4 @@
-"""Runs the service in a thread of its own, on zones that were written, with domains in every state there is.
+"""Run the service in a thread of its own, on zones that were written, with domains in every state there is.
 
 What takes days in life is lived through by the demo's story on a clock turned by hand; what needs more is written into
 the store as operations would have left it.
@@ -84,7 +84,7 @@ class _Framing(BaseHTTPRequestHandler):
     server: Application
 
     def do_GET(self) -> None:
-        """Answers with the page."""
+        """Answer with the page."""
         body = (
             '<!doctype html><html lang="en"><title>An application</title><h1>An application</h1>'
             f'<iframe title="Set up" src="{self.server.link}" style="width:100%;height:600px;border:0"></iframe></html>'
@@ -96,12 +96,12 @@ class _Framing(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Keeps quiet."""
+        """Keep quiet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Holds the running service; `do` runs a coroutine in its loop and gives what comes of it."""
+    """The running service; `do` runs a coroutine in its loop and gives what comes of it."""
 
     world: World
     provider: SimulatedProvider
@@ -112,12 +112,12 @@ class Gallery:
     host: ApiBehaviour  # the API of a DNS host that has the operator's template
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs one coroutine in the service's loop."""
+        """Run one coroutine in the service's loop."""
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
         return future.result(60)
 
     def link(self, sender: str, days: int = 14) -> str:
-        """Makes a set-up link."""
+        """Make a set-up link."""
         return self.do(make_link(self.world.deps, self.world.account.id, sender, days, OPERATOR)).url
 
     def contact(self, sender: str, email: str) -> tuple[str, str]:
@@ -133,7 +133,7 @@ class Gallery:
         return self.do(name())
 
     def connected(self, sender: str, *besides: str) -> str:
-        """Gives another account a domain whose DNS host can add the records, and makes a link to its set-up page.
+        """Give another account a domain whose DNS host can add the records, and make a link to its set-up page.
 
         Its zone has `besides` what says so and nothing else.
         """
@@ -153,12 +153,12 @@ class Gallery:
         return self.do(make())
 
     def write_plan(self, sender: str, plan_id: str) -> None:
-        """Writes a plan at the DNS host, and waits for no nameserver."""
+        """Write a plan at the DNS host, and wait for no nameserver."""
         access = GivenAccess(host=HOST, credential=new_credential({"token": TOKEN}))
         self.do(dns_plans.apply_plan(self.world.deps, self.world.account.id, sender, plan_id, access, OPERATOR))
 
     def key(self, scope: Scope) -> str:
-        """Makes a key of a scope."""
+        """Make a key of a scope."""
 
         async def make() -> str:
             caller = await accounts.caller_of(self.world.deps, self.world.key, "127.0.0.1")
@@ -169,7 +169,7 @@ class Gallery:
         return self.do(make())
 
     def invited(self, email: str, role: MemberRole) -> str:
-        """Invites somebody to the account, and gives the address of the link."""
+        """Invite somebody to the account, and return the address of the link."""
         made = self.do(members.invite(self.world.deps, self.world.account.id, email, role, OPERATOR))
         return str(made.url)
 
@@ -183,7 +183,7 @@ class Gallery:
         self.do(members.accept(self.world.deps, token, person, OPERATOR))
 
     def other(self, name: str, domains: int = 0) -> World:
-        """Opens another account, with so many domains that were just added; one key does for all of them."""
+        """Open another account, with so many domains that were just added; one key does for all of them."""
         fresh = self.do(self.world.other(name))
         deps = fresh.deps
         pair = deps.keyring.make_pair() if domains else None
@@ -193,7 +193,7 @@ class Gallery:
         return fresh
 
     def change(self, sender: str, **how: object) -> None:
-        """Writes a domain as it would have become."""
+        """Write a domain as it would have become."""
 
         async def write() -> None:
             domain = await self.world.domain(sender)
@@ -202,7 +202,7 @@ class Gallery:
         self.do(write())
 
     def found(self, sender: str, *findings: Finding) -> None:
-        """Writes what a domain's last check found beside what it saw."""
+        """Write what a domain's last check found beside what it saw."""
 
         async def write() -> None:
             view = await self.world.view(sender)
@@ -229,7 +229,7 @@ class Gallery:
         self.found(sender, said)
 
     def rotate(self, sender: str) -> None:
-        """Begins a change of keys."""
+        """Begin a change of keys."""
         self.do(rotations.start(self.world.deps, self.world.account.id, sender, rotations.NOTHING, OPERATOR))
 
     def seen(self, sender: str) -> None:
@@ -267,7 +267,7 @@ class Gallery:
 def hung(
     folder: Path, *, working: bool = False, languages: LanguageReader | None = None, **web: Any
 ) -> Iterator[Gallery]:
-    """Runs the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
+    """Run the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -289,7 +289,7 @@ def hung(
 
 
 def _hosted_zones() -> MemoryHost:
-    """Makes the DNS host, whose zones have what people have there."""
+    """Make the DNS host, whose zones have what people have there."""
     host = MemoryHost("mirror.example", "lighthouse.example", "sketch.example")
     host.put("mirror.example", "lh.mirror.example", "MX", Mx(preference=10, exchange="mx.other.example"))
     host.put("mirror.example", "lh.mirror.example", "TXT", Txt(strings=("v=spf1 include:_spf.other.example -all",)))
@@ -343,7 +343,7 @@ async def _worked(world: World, *, working: bool) -> AsyncIterator[None]:
 
 
 async def _past(world: World) -> None:
-    """Writes what a day of a busy service leaves behind: late checks, a provider's budget, a record that changed."""
+    """Write what a day of a busy service leaves behind: late checks, a provider's budget, a record that changed."""
     store, now = world.deps.store, world.deps.now()
     for zone, code in (("harbour.example", None), ("lighthouse.example", "401")):
         kept = await plant_credential(world.deps, zone, world.account.id)
@@ -374,7 +374,7 @@ async def _past(world: World) -> None:
 
 
 def names(gallery: Gallery) -> list[Domain]:
-    """Lists the account's domains."""
+    """List the account's domains."""
     from letterhead.ports.store.domains import DomainQuery
 
     return gallery.do(gallery.world.deps.store.domains(gallery.world.account.id, DomainQuery()))

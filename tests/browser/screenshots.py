@@ -1,4 +1,4 @@
-"""Makes pictures of every page, in both themes and two widths, from the gallery's domains: `./dev screenshots`."""
+"""Make pictures of every page, in both themes and two widths, from the gallery's domains: `./dev screenshots`."""
 
 import logging
 import tempfile
@@ -21,7 +21,7 @@ SETUPS = {"setup": "mirror.example", "waiting": "attic.example", "done": "lighth
 
 
 def main() -> None:
-    """Writes all pictures into docs/images/."""
+    """Write all pictures into docs/images/."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, hung(Path(folder), working=True) as hall, rig.running() as browser:
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def pages(page: Page, hall: Gallery) -> Iterator[str]:
-    """Goes through the pages; gives the name of each."""
+    """Go through the pages; return the name of each."""
     page.goto(f"{hall.url}/sign-in")
     yield "sign-in"
     for name, sender in SETUPS.items():

@@ -1,4 +1,4 @@
-"""Walks past every page of the service in every state that it can be in; says where it is. Judges nothing."""
+"""Walk past every page of the service in every state that it can be in; say where it is. Judges nothing."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ SETUPS = {
 
 
 def shown_by(page: Page) -> list[Endpoint]:
-    """Gathers the views whose pages a browser is led to from now on."""
+    """Gather the views whose pages a browser is led to from now on."""
     patterns = [(re.compile(re.sub(r"{\w+}", "[^/]+", view.path)), view) for view in PAGES if view.method == "GET"]
     seen: list[Endpoint] = []
 
@@ -47,7 +47,7 @@ def shown_by(page: Page) -> list[Endpoint]:
 
 
 def sign_in(page: Page, url: str, key: str) -> None:
-    """Signs in, out of whatever was there before."""
+    """Sign in, out of whatever was there before."""
     page.context.clear_cookies()
     page.goto(f"{url}/sign-in")
     page.get_by_label("API key").fill(key)
@@ -55,7 +55,7 @@ def sign_in(page: Page, url: str, key: str) -> None:
 
 
 def sights(page: Page, hall: Gallery) -> Iterator[Sight]:
-    """Goes everywhere."""
+    """Go everywhere."""
     for walk in (_setups, _outside):
         for where in walk(page, hall):
             yield where if isinstance(where, tuple) else (where, page)
@@ -63,7 +63,7 @@ def sights(page: Page, hall: Gallery) -> Iterator[Sight]:
 
 
 def sights_signed_in(page: Page, hall: Gallery) -> Iterator[Sight]:
-    """Goes everywhere where an account or the operator is signed in."""
+    """Go everywhere where an account or the operator is signed in."""
     for walk in (_account, _people, _changes, _proofs, _zone_plans, _reader, _operator, _faults, _beginnings, _outage):
         for name in walk(page, hall):
             yield name, page

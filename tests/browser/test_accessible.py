@@ -46,7 +46,7 @@ FORCED = """() => {
 
 
 def axe(place: Page | Frame, options: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Lists what axe-core has to say of a page."""
+    """List what axe-core has to say of a page."""
     if not place.evaluate("'axe' in window"):
         place.evaluate(Axe().axe_script)
     found = place.evaluate("options => axe.run(document, options).then(results => results.violations)", options)
@@ -54,7 +54,7 @@ def axe(place: Page | Frame, options: dict[str, Any]) -> list[tuple[str, list[st
 
 
 def barriers(page: Page, place: Page | Frame) -> list[object]:
-    """Lists what stands in somebody's way: in both themes, wide and narrow; by the keyboard; in forced colours.
+    """List what stands in somebody's way: in both themes, wide and narrow; by the keyboard; in forced colours.
 
     Narrow is 320 CSS pixels, where nobody may have to scroll to the side (WCAG 1.4.10).
     """

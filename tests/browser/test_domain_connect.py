@@ -24,14 +24,14 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """Holds a service with a template and a key, and a DNS provider that has taken the template in."""
+    """A service with a template and a key, and a DNS provider that has taken the template in."""
 
     service: Serving
     provider: DnsProvider
     lab: DnsLab
 
     def zone(self, *records: tuple[str, str, str]) -> str:
-        """Begins a zone at the provider, with records (name below it, type, value) that stand there already."""
+        """Begin a zone at the provider, with records (name below it, type, value) that stand there already."""
         zone = self.lab.zone(f"connected{next(_numbers)}.test")
         self.provider.serve(zone)
         for name, rdtype, value in records:
@@ -39,14 +39,14 @@ class Connected:
         return zone
 
     def records(self, zone: str) -> list[str]:
-        """Lists all that is in a zone but its SOA and NS records."""
+        """List all that is in a zone but its SOA and NS records."""
         kept = (each for each in records_of(zone, self.lab.ns1) if each["type"] != "NS")
         return sorted(f"{each['name']} {each['type']} {each['data']}" for each in kept)
 
 
 @pytest.fixture(scope="module")
 def connected(lab: DnsLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
-    """Runs both, set up as docs/domain-connect.md says: the template is on board, and the public key in DNS."""
+    """Run both, set up as docs/domain-connect.md says: the template is on board, and the public key in DNS."""
     lab.zone(OPERATOR)
     with providing(lab) as provider:
         installation = Installation(
@@ -71,7 +71,7 @@ def connected(lab: DnsLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def begin(desk: Desk, sender: str, **context: Any) -> Page:
-    """Adds a domain, and opens its set-up page in a window of its own, where nobody is signed in."""
+    """Add a domain, and open its set-up page in a window of its own, where nobody is signed in."""
     desk.add(sender)
     browser = desk.context.browser
     assert browser is not None
@@ -81,7 +81,7 @@ def begin(desk: Desk, sender: str, **context: Any) -> Page:
 
 
 def agree(page: Page, words: str = "Connect") -> None:
-    """Goes to the DNS provider by the button, signs in there, and presses a button of the page that asks."""
+    """Go to the DNS provider by the button, sign in there, and press a button of the page that asks."""
     press(page.get_by_role("link", name=BUTTON))
     while page.get_by_text("We get no answer from").count():  # DNS took too long on a busy machine: as the page says
         press(page.get_by_role("link", name=BUTTON))
@@ -173,14 +173,14 @@ def test_errors_of_the_host_have_sentences(connected: Connected, browser: Browse
 
 
 def way_out(link: str) -> str:
-    """Returns where the button of a set-up page leads."""
+    """Return where the button of a set-up page leads."""
     answer = httpx2.get(f"{link}/apply", timeout=60)
     assert answer.status_code == 303
     return answer.headers["location"]
 
 
 def state_of(address: str) -> str:
-    """Returns the `state` of a link to the DNS provider."""
+    """Return the `state` of a link to the DNS provider."""
     return parse_qs(urlsplit(address).query)["state"][0]
 
 

@@ -33,12 +33,12 @@ def sample(link: str) -> str:
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 the name is theirs
-        """Says nothing."""
+        """Say nothing."""
 
 
 @pytest.fixture
 def application(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """Serves a folder as another web site."""
+    """Serve a folder as another web site."""
     folder = tmp_path / "application"
     folder.mkdir()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:

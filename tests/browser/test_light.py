@@ -23,7 +23,7 @@ new PerformanceObserver(list => { for (const each of list.getEntries()) { window
 
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    """Runs the service with domains in every state."""
+    """Run the service with domains in every state."""
     with hung(tmp_path_factory.mktemp("hall")) as hall:
         yield hall
 
@@ -85,7 +85,7 @@ def test_nothing_jumps_when_a_record_turns_green(desk: Desk, lab: DnsLab, sender
 
 
 def publish(lab: DnsLab, fields: list[str], card: object) -> None:
-    """Publishes what a card shows."""
+    """Publish what a card shows."""
     *priority, name, value = fields
     host = f"{name}.browser.test"
     if priority:
@@ -133,5 +133,5 @@ def test_a_long_list_comes_in_pages(browser: Browser, hall: Gallery) -> None:
 
 
 def names(page: Page) -> list[str]:
-    """Reads the domains of the list."""
+    """Read the domains of the list."""
     return page.locator(".domains th[scope=row]").all_inner_texts()

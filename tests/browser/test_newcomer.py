@@ -32,7 +32,7 @@ CARDS = ("dkim", "mail_from_mx", "mail_from_spf", "dmarc")
 
 
 def copied(page: Page, card: Locator, what: str) -> str:
-    """Presses a copy button and reads the clipboard, octet for octet."""
+    """Press a copy button and read the clipboard, octet for octet."""
     button = card.get_by_role("button", name=f"Copy the {what}")
     for patience in (2000, 10_000, 30_000):  # the live part of a page may replace the card, and the button in it
         noted = button.evaluate_handle(NOTE)
@@ -46,7 +46,7 @@ def copied(page: Page, card: Locator, what: str) -> str:
 
 
 def type_in(lab: DnsLab, page: Page, zone: str, record_id: str, *, spoil: bool = False) -> str:
-    """Does what the page says at the DNS host, with what its buttons copy; gives the name."""
+    """Do what the page says at the DNS host, with what its buttons copy; return the name."""
     card = page.locator(f"#record-{record_id}")
     rdtype = card.locator(".type").inner_text()
     name, value = copied(page, card, "name"), copied(page, card, "value")

@@ -17,7 +17,7 @@ ADA = {"email": "ada@acme.dev", "email_verified": True}
 
 
 def signed_in_there(page: Page, sub: str) -> None:
-    """Follows the link to the provider, and types a name and any password on its page."""
+    """Follow the link to the provider, and type a name and any password on its page."""
     press(page.get_by_role("link", name="Sign in with your organisation"))
     page.get_by_placeholder("Enter any login").fill(sub)
     page.get_by_placeholder("and password").fill("any")

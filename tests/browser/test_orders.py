@@ -55,13 +55,13 @@ class Walk(NamedTuple):
     loop: asyncio.AbstractEventLoop
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs one coroutine and waits for it."""
+        """Run one coroutine and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
 
 @contextmanager
 def walking(folder: Path, provider: SimulatedProvider | None, environment: dict[str, str]) -> Iterator[Walk]:
-    """Runs the service in a thread of its own, without a worker: the test checks by hand."""
+    """Run the service in a thread of its own, without a worker: the test checks by hand."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -93,12 +93,12 @@ async def _running(
 
 
 def at_once() -> SimulatedProvider:
-    """Gives a provider that agrees as soon as it is asked, as Amazon SES does when it has seen the key."""
+    """Return a provider that agrees as soon as it is asked, as Amazon SES does when it has seen the key."""
     return SimulatedProvider(lambda: datetime.now(UTC), settles_after=timedelta())
 
 
 def later() -> SimulatedProvider:
-    """Gives a provider that has not come to see the records yet."""
+    """Return a provider that has not come to see the records yet."""
     return SimulatedProvider(lambda: datetime.now(UTC), settles_after=timedelta(days=1))
 
 

@@ -17,7 +17,7 @@ THEMES: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("d
 
 
 def barriers(page: Page) -> list[object]:
-    """Lists what axe-core finds on the page, in both themes and on a phone, and whether it is too wide there."""
+    """List what axe-core finds on the page, in both themes and on a phone, and whether it is too wide there."""
     found: list[object] = []
     page.emulate_media(reduced_motion="reduce")
     for theme, width in THEMES:

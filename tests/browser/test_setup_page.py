@@ -25,7 +25,7 @@ HEARD = """() => { window.heard = []; const region = document.getElementById("an
 
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    """Runs the service with domains in every state."""
+    """Run the service with domains in every state."""
     with hung(tmp_path_factory.mktemp("hall")) as hall:
         yield hall
 

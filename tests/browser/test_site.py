@@ -60,13 +60,13 @@ class Parsed(HTMLParser):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Builds the site; a link or an anchor of a page that leads nowhere fails it."""
+    """Build the site; a link or an anchor of a page that leads nowhere fails it."""
     return docs_site.build(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="module")
 def address(built: Path, api: Running) -> Iterator[str]:
-    """Serves the site, and gives its address; what is tried in it goes to an installation."""
+    """Serve the site, and return its address; what is tried in it goes to an installation."""
     with site_server(built, api.url) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -77,7 +77,7 @@ def address(built: Path, api: Running) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Runs an installation."""
+    """Run an installation."""
     with running(tmp_path_factory.mktemp("api")) as service:
         yield service
 

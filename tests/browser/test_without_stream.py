@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @contextmanager
 def taken(url: str, path: str, cookies: str = "") -> Iterator[None]:
-    """Takes all streams that a link or a session may have."""
+    """Take all streams that a link or a session may have."""
     place = urlsplit(url)
     assert place.hostname
     with ExitStack() as stack:

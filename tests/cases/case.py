@@ -1,4 +1,4 @@
-"""Reads a zone case: zone text with a plan and the findings that it must give, and no others.
+"""Read a zone case: zone text with a plan and the findings that it must give, and no others.
 
 The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`, and where
 the plan is not the usual one `; zone: name`, `; signer: name` (whose DKIM key it is), `; mx: host`, `; key: base64`,
@@ -43,7 +43,7 @@ RESOLVER = "192.0.2.53"  # the address by which findings name the resolver (RFC 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Holds one case as it was read."""
+    """One case as it was read."""
 
     name: str
     plan: Plan
@@ -56,12 +56,12 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Reads all cases of the folder."""
+    """Read all cases of the folder."""
     return [read(path) for path in sorted(FOLDER.rglob("*.zone"))]
 
 
 def read(path: Path) -> Case:
-    """Reads one case."""
+    """Read one case."""
     text = path.read_text("utf-8")
     head = dict(re.findall(r"^; ([a-z0-9-]+): *(.*)$", text, re.MULTILINE))
     sender = head.get("sender", "acme.dev")
@@ -84,7 +84,7 @@ def read(path: Path) -> Case:
 
 
 def _planned(record: PlannedRecord, head: dict[str, str]) -> PlannedRecord:
-    """Changes a usual record as the head of the case wants it."""
+    """Change a usual record as the head of the case wants it."""
     match record.id:
         case RecordId.DKIM if "dkim-cname" in head:
             return replace(record, rdtype="CNAME", value=head["dkim-cname"])
@@ -133,13 +133,13 @@ def _key(plan: Plan, start: str | None, end: str | None, case: str | None) -> st
 
 
 def txt(text: str) -> str:
-    """Writes a TXT record's type and strings."""
+    """Write a TXT record's type and strings."""
     octets = text.encode().decode("latin-1")
     return "TXT " + " ".join(quote(piece) for piece in split_text(octets))
 
 
 def examine(case: Case, language: Language = ENGLISH) -> tuple[CheckJudgement, int]:
-    """Runs a whole check on a case; gives what was found and how many questions it took."""
+    """Run a whole check on a case; return what was found and how many questions it took."""
     return asyncio.run(_examine(case, language))
 
 

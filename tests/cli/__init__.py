@@ -1,1 +1,1 @@
-"""Runs the command as people and scripts do."""
+"""Run the command as people and scripts do."""

@@ -1,4 +1,4 @@
-"""Gives the tests of the command one real service, as its own process, on SQLite."""
+"""Give the tests of the command one real service, as its own process, on SQLite."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.rigs.command import Running, running
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Runs `letterhead run` on a database of its own."""
+    """Run `letterhead run` on a database of its own."""
     with running(tmp_path_factory.mktemp("service")) as service:
         yield service

@@ -27,7 +27,7 @@ OTHER_KEYS = "n1:" + base64.b64encode(bytes(range(7, 39))).decode()
 
 
 def keyed(lab: DnsLab) -> dict[str, str]:
-    """Gives the settings by which an installation asks the lab."""
+    """Return the settings by which an installation asks the lab."""
     return {
         "KEY_POOL": "2",
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
@@ -40,7 +40,7 @@ def keyed(lab: DnsLab) -> dict[str, str]:
 def pair(
     request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab, postgres: Postgres
 ) -> tuple[Installation, Installation]:
-    """Gives two installations on different engines, with different keys."""
+    """Return two installations on different engines, with different keys."""
     made = []
     for place, engine in enumerate(request.param):
         folder = tmp_path / f"installation{place}"
@@ -131,7 +131,7 @@ def test_an_account_moves(pair: tuple[Installation, Installation], lab: DnsLab, 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Installation, str, Path]:
-    """Gives an installation, its account, and the account's file, sealed to the installation itself."""
+    """Return an installation, its account, and the account's file, sealed to the installation itself."""
     folder = tmp_path_factory.mktemp("archive")
     made = Installation(folder, KEY_POOL="1", DNS_RESOLVERS="127.0.0.1:9")
     assert made.run("migrate").returncode == 0
@@ -172,25 +172,25 @@ def test_an_account_is_exported_while_the_service_runs(archive: tuple[Installati
 
 
 def sealed_again(lines: list[dict[str, Any]]) -> bytes:
-    """Writes lines with a digest that fits."""
+    """Write lines with a digest that fits."""
     encoded = [json.dumps(each).encode() + b"\n" for each in lines[:-1]]
     end = lines[-1] | {"lines": len(encoded), "sha256": sha256(b"".join(encoded)).hexdigest()}
     return b"".join(encoded) + json.dumps(end).encode() + b"\n"
 
 
 def changed(lines: list[dict[str, Any]]) -> bytes:
-    """Changes a line without the digest."""
+    """Change a line without the digest."""
     lines[0]["account"]["name"] = "Evil"
     return b"".join(json.dumps(each).encode() + b"\n" for each in lines)
 
 
 def cut(lines: list[dict[str, Any]]) -> bytes:
-    """Leaves the end out."""
+    """Leave the end out."""
     return b"".join(json.dumps(each).encode() + b"\n" for each in lines[:-1])
 
 
 def foreign(lines: list[dict[str, Any]]) -> bytes:
-    """Puts a domain of another account among them."""
+    """Put a domain of another account among them."""
     lines[1]["domain"]["account_id"] = "acc_other"
     return sealed_again(lines)
 
@@ -202,7 +202,7 @@ def elsewhere(lines: list[dict[str, Any]]) -> bytes:
 
 
 def no_account(lines: list[dict[str, Any]]) -> bytes:
-    """Leaves the first line out."""
+    """Leave the first line out."""
     return sealed_again(lines[1:])
 
 

@@ -18,7 +18,7 @@ QUIET = {"KEY_POOL": "1", "RATE_LIMIT": "1000/s burst 2000", "DNS_RESOLVERS": "1
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) -> Installation:
-    """Gives an installation on each engine, with its schema."""
+    """Return an installation on each engine, with its schema."""
     where = {"DATABASE_URL": postgres.url(postgres.create())} if request.param == "postgres" else {}
     made = Installation(tmp_path, **QUIET, **where)
     assert made.run("migrate").returncode == 0
@@ -27,7 +27,7 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postg
 
 
 async def cells(installation: Installation) -> list[tuple[str, str, str]]:
-    """Lists every text and number of every table, with table and column."""
+    """List every text and number of every table, with table and column."""
     url = installation.settings.get("LETTERHEAD_DATABASE_URL", f"sqlite:///{installation.folder / 'letterhead.db'}")
     found = []
     async with read_tables(url) as reader:

@@ -28,7 +28,7 @@ WRONG = (
 
 
 def write(folder: Path, text: str) -> str:
-    """Writes a list of domains, and returns its path."""
+    """Write a list of domains, and return its path."""
     path = folder / "domains.toml"
     path.write_text(text, "utf-8")
     return str(path)

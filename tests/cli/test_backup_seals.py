@@ -12,7 +12,7 @@ from tests.rigs.letterhead import Installation
 
 @pytest.fixture(scope="module")
 def octets(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Gives a backup."""
+    """Return a backup."""
     installation = Installation(tmp_path_factory.mktemp("made"), **QUIET)
     fill(installation)
     return backed_up(installation).read_bytes()
@@ -20,7 +20,7 @@ def octets(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Installation:
-    """Gives an installation without a database."""
+    """Return an installation without a database."""
     folder = tmp_path / "new"
     folder.mkdir()
     return Installation(folder, **QUIET)

@@ -45,7 +45,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def new(tmp_path: Path, postgres: Postgres) -> Elsewhere:
-    """Makes an installation on a new, empty database of an engine, each in a folder of its own."""
+    """Make an installation on a new, empty database of an engine, each in a folder of its own."""
     made: list[Installation] = []
 
     def make(engine: str) -> Installation:
@@ -59,7 +59,7 @@ def new(tmp_path: Path, postgres: Postgres) -> Elsewhere:
 
 
 def fill(installation: Installation) -> tuple[str, bytes]:
-    """Gives an installation an account with domains, an Ed25519 key, a webhook and a session, and lists its domains."""
+    """Give an installation an account with domains, an Ed25519 key, a webhook and a session, and list its domains."""
     installation.settings["LETTERHEAD_ED25519"] = "true"
     assert installation.run("migrate").returncode == 0
     installation.stock(4)
@@ -74,7 +74,7 @@ def fill(installation: Installation) -> tuple[str, bytes]:
 
 
 def domains_of(installation: Installation, key: str) -> bytes:
-    """Serves from an installation, and lists the domains of a key."""
+    """Serve from an installation, and list the domains of a key."""
     with installation.serving("--no-worker") as serving, serving.client(key) as client:
         answer = client.get("/domains")
         assert answer.status_code == 200, answer.text
@@ -82,7 +82,7 @@ def domains_of(installation: Installation, key: str) -> bytes:
 
 
 def backed_up(installation: Installation) -> Path:
-    """Takes a backup, and gives its file."""
+    """Take a backup, and return its file."""
     path = installation.folder / "backup.jsonl.gz"
     done = installation.run("backup", str(path))
     assert done.returncode == 0, done.stderr
@@ -91,12 +91,12 @@ def backed_up(installation: Installation) -> Path:
 
 
 def lines_of(path: Path) -> list[Any]:
-    """Reads the lines of a backup."""
+    """Read the lines of a backup."""
     return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
 def counts_of(said: str) -> dict[str, int]:
-    """Reads how many rows of each table were told."""
+    """Read how many rows of each table were told."""
     return {name: int(number) for number, name in re.findall(r"^ *(\d+)  (\w+)$", said, re.MULTILINE)}
 
 
@@ -201,7 +201,7 @@ def test_sqlite_is_copied_to_postgres(new: Elsewhere) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """Gives an installation with a backup of it, for what is refused."""
+    """Return an installation with a backup of it, for what is refused."""
     installation = Installation(tmp_path_factory.mktemp("made"), **QUIET)
     fill(installation)
     backed_up(installation)
@@ -209,24 +209,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 
 def cut(path: Path) -> None:
-    """Cuts the end off."""
+    """Cut the end off."""
     path.write_bytes(path.read_bytes()[:-40])
 
 
 def cut_between_lines(path: Path) -> None:
-    """Leaves out the last line, in a whole gzip file."""
+    """Leave out the last line, in a whole gzip file."""
     path.write_bytes(gzip.compress(b"\n".join(gzip.decompress(path.read_bytes()).splitlines()[:-1]) + b"\n"))
 
 
 def flip(path: Path) -> None:
-    """Changes one octet."""
+    """Change one octet."""
     octets = bytearray(path.read_bytes())
     octets[len(octets) // 2] ^= 1
     path.write_bytes(octets)
 
 
 def forge(path: Path) -> None:
-    """Changes a row and writes a digest that fits, as somebody can who has no key."""
+    """Change a row and write a digest that fits, as somebody can who has no key."""
     from hashlib import sha256
 
     lines = gzip.decompress(path.read_bytes()).replace(b"dns@acme.test", b"dns@evil.test").splitlines(keepends=True)
@@ -235,7 +235,7 @@ def forge(path: Path) -> None:
 
 
 def drop_row(path: Path) -> None:
-    """Takes a row away."""
+    """Take a row away."""
     lines = lines_of(path)
     next(each for each in lines if each.get("table") == "accounts")["rows"].clear()
     path.write_bytes(
@@ -244,17 +244,17 @@ def drop_row(path: Path) -> None:
 
 
 def append(path: Path) -> None:
-    """Adds a line behind the end."""
+    """Add a line behind the end."""
     path.write_bytes(path.read_bytes() + gzip.compress(b"{}\n"))
 
 
 def plain(path: Path) -> None:
-    """Writes what is no gzip file."""
+    """Write what is no gzip file."""
     path.write_text("no backup\n")
 
 
 def newer(path: Path) -> None:
-    """Makes it a backup of a later version."""
+    """Make it a backup of a later version."""
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(HEAD.encode(), b"9999", 1)))
 
 

@@ -26,7 +26,7 @@ FINDING_KEYS = {
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:
-    """Writes the plan that a customer was told."""
+    """Write the plan that a customer was told."""
     path = tmp_path / "plan.json"
     records = [
         {
@@ -44,7 +44,7 @@ def plan(tmp_path: Path) -> Path:
 
 
 def zone(tmp_path: Path, **instead: str) -> Path:
-    """Writes a zone with all records right, but those that are given as other lines."""
+    """Write a zone with all records right, but those that are given as other lines."""
     path = tmp_path / "acme.zone"
     path.write_text(HEAD + "\n".join({**LINES, **instead}.values()) + "\n", "utf-8")
     return path
@@ -56,7 +56,7 @@ Checked = Callable[..., tuple[int, dict[str, Any]]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in this process."""
+    """Run the command in this process."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.delenv("LETTERHEAD_ALLOW_SPECIAL_USE", raising=False)
 
@@ -70,7 +70,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def checked(run: Run) -> Checked:
-    """Runs a check and gives its exit code and its JSON."""
+    """Run a check and return its exit code and its JSON."""
 
     def check(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
         done = run("check", *arguments, "--json")

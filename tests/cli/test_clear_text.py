@@ -12,13 +12,13 @@ from tests.rigs.signing import OWN
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Runs a service of its own: one that is asked by another name remembers that as the sign of a proxy."""
+    """Run a service of its own: one that is asked by another name remembers that as the sign of a proxy."""
     with running(tmp_path_factory.mktemp("service")) as service:
         yield service
 
 
 def in_clear(service: Running) -> str:
-    """Returns an address that is this machine's, by no name of ours."""
+    """Return an address that is this machine's, by no name of ours."""
     return f"http://127.1:{service.url.rpartition(':')[2]}"
 
 

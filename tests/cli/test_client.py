@@ -199,7 +199,7 @@ def test_a_terminal_gets_colour(service: Running) -> None:
 
 
 def at_terminal(service: Running, **variables: str) -> str:
-    """Runs `domains list` at a terminal and gives what stands there."""
+    """Run `domains list` at a terminal and return what stands there."""
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         env = environment(URL=service.url, API_KEY=service.key) | variables

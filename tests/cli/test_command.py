@@ -38,7 +38,7 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
 
 
 def children_seconds() -> float:
-    """Tells the processor time of processes that have ended: other work on the machine does not count."""
+    """Tell the processor time of processes that have ended: other work on the machine does not count."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -13,7 +13,7 @@ MONTH, EMPTY, ROWS = "2026-09", "2026-08", 3
 
 
 def has_rows(service: Running) -> int:
-    """Counts the rows of the month."""
+    """Count the rows of the month."""
     with closing(sqlite3.connect(service.data / "letterhead.db", timeout=30)) as database:
         low, high = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp() * 1000) for month in (9, 10))
         return int(database.execute("SELECT count(*) FROM audit WHERE at >= ? AND at < ?", (low, high)).fetchone()[0])

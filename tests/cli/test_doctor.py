@@ -18,7 +18,7 @@ from tests.rigs.waiting import is_within
 
 
 def verdicts(result: Result) -> dict[str, str]:
-    """Reads `ok`, `no` or `warn` for each part."""
+    """Read `ok`, `no` or `warn` for each part."""
     lines = [line for line in result.out.splitlines() if line[:4].strip() in ("ok", "no", "warn")]
     return {line[5:15].strip(): line[:4].strip() for line in lines}
 

@@ -22,19 +22,19 @@ ENDS = datetime(2040, 1, 1, tzinfo=UTC)  # of the rig's certificates
 
 
 def settings_of(folder: Path, port: int, password: str = PASSWORD, host: str = "localhost", **more: str) -> Settings:
-    """Reads the settings of a relay with this smart host."""
+    """Read the settings of a relay with this smart host."""
     url = f"smtp://{USER}:{quote(password, safe='')}@{host}:{port}"
     given = {"DATA_DIR": str(folder), "RELAY_SMARTHOST": url, **more}
     return config.read({f"LETTERHEAD_{name}": text for name, text in given.items()}, folder)
 
 
 def files(folder: Path) -> list[Path]:
-    """Lists what is in a folder."""
+    """List what is in a folder."""
     return sorted(folder.iterdir())
 
 
 async def lines(settings: Settings, now: datetime = NOW) -> Mapping[str, DoctorLine]:
-    """Runs the checks of a relay, by their part."""
+    """Run the checks of a relay, by their part."""
     return {line.part: line for line in await check_relay(settings, now)}
 
 

@@ -15,7 +15,7 @@ from tests.rigs.command import Running, letterhead, running
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Runs a service whose operator is a service provider."""
+    """Run a service whose operator is a service provider."""
     with running(
         tmp_path_factory.mktemp("provider"),
         DOMAIN_CONNECT_PROVIDER="example.net",
@@ -81,7 +81,7 @@ def test_the_doctor_asks_a_running_server(provider: Running) -> None:
 
 
 def signing_key(number: int, is_published: bool | None) -> SigningKey:
-    """Makes a key as DNS has it or not."""
+    """Make a key as DNS has it or not."""
     name = f"_dcpubkeyv{number}"
     problem = None if is_published else f"{name}.example.net has no TXT record."
     return SigningKey(name=name, host=f"{name}.example.net", texts=(), is_published=is_published, problem=problem)

@@ -35,7 +35,7 @@ WANTED = {(each.sender, each.selector, each.pem) for each in SIGNERS}
 
 
 def der() -> str:
-    """Makes a key as the API shows it."""
+    """Make a key as the API shows it."""
     key = rsa.generate_private_key(65537, 2048)
     return base64.b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
 
@@ -47,7 +47,7 @@ ED25519 = base64.b64encode(
 
 
 def listed(sender: str = "acme.dev", selector: str = "lh1", status: str = "SUCCESS", **more: str) -> dict[str, Any]:
-    """Writes a domain as the API lists it."""
+    """Write a domain as the API lists it."""
     return {"sender": sender, "selector": selector, "status": status, "privateDKIMKey": KEY} | more
 
 
@@ -55,7 +55,7 @@ def listed(sender: str = "acme.dev", selector: str = "lh1", status: str = "SUCCE
 
 
 def read_opendkim(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads KeyTable and SigningTable as opendkim.conf(5) says: words, the second of them with colons."""
+    """Read KeyTable and SigningTable as opendkim.conf(5) says: words, the second of them with colons."""
     tables = [read_table(texts[name]) for name in ("KeyTable", "SigningTable")]
     keys = {name: value.split(":") for name, value in tables[0].items()}
     assert all(pattern == f"*@{keys[name][0]}" for pattern, name in tables[1].items())
@@ -63,12 +63,12 @@ def read_opendkim(texts: dict[str, str]) -> set[tuple[str, ...]]:
 
 
 def read_table(text: str) -> dict[str, str]:
-    """Reads a line's first word and the rest of it."""
+    """Read a line's first word and the rest of it."""
     return dict(line.split(maxsplit=1) for line in text.splitlines() if not line.startswith("#"))
 
 
 def read_dkimpy(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads OpenDKIM's tables, and KeyTableEd25519 like the first of them (dkimpy-milter.conf(5)).
+    """Read OpenDKIM's tables, and KeyTableEd25519 like the first of them (dkimpy-milter.conf(5)).
 
     Each domain must stand in both: the milter fails where one lacks it.
     """
@@ -79,7 +79,7 @@ def read_dkimpy(texts: dict[str, str]) -> set[tuple[str, ...]]:
 
 
 def read_rspamd(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads the UCL block: a section per domain with a list of two strings each."""
+    """Read the UCL block: a section per domain with a list of two strings each."""
     found = set[tuple[str, ...]]()
     for name, keys in re.findall(r'"([^"]+)" \{\s*selectors \[([^]]*)\]\s*\}', texts["dkim_signing.conf"]):
         pairs = re.findall(r'\{ selector = "([^"]+)"; path = "([^"]+)"; \}', keys)
@@ -88,7 +88,7 @@ def read_rspamd(texts: dict[str, str]) -> set[tuple[str, ...]]:
 
 
 def read_exim(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads the file as lsearch and ${extract} do: a key, a colon, name=value pairs."""
+    """Read the file as lsearch and ${extract} do: a key, a colon, name=value pairs."""
     found = set[tuple[str, ...]]()
     for line in texts["domains"].splitlines():
         if not line.startswith("#"):
@@ -100,13 +100,13 @@ def read_exim(texts: dict[str, str]) -> set[tuple[str, ...]]:
 
 
 def read_kumomta(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads the TOML."""
+    """Read the TOML."""
     domains = tomllib.loads(texts["dkim_data.toml"])["domain"]
     return {(name, each["selector"], each["filename"]) for name, each in domains.items()}
 
 
 def read_stalwart(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads the TOML; the key is a file macro."""
+    """Read the TOML; the key is a file macro."""
     blocks = tomllib.loads(texts["signatures.toml"])["signature"]
     for name, each in blocks.items():
         assert name == f"{each['algorithm'].removesuffix('-sha256')}-{each['domain']}"
@@ -117,7 +117,7 @@ def read_stalwart(texts: dict[str, str]) -> set[tuple[str, ...]]:
 
 
 def read_powermta(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads the `domain-key SELECTOR,DOMAIN,FILE` directives."""
+    """Read the `domain-key SELECTOR,DOMAIN,FILE` directives."""
     lines = [line.split(" ", 1)[1].split(",") for line in texts["domain-keys.conf"].splitlines() if line[0] != "#"]
     return {(domain, selector, path) for selector, domain, path in lines}
 
@@ -255,12 +255,12 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Say nothing."""
 
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """Serves a list of domains that the test changes."""
+    """Serve a list of domains that the test changes."""
     Answering.domains, Answering.covers = [listed()], []
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()

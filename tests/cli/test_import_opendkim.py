@@ -19,7 +19,7 @@ CANARY = Canary([OWN.key, SHORT.key, ODD.key])
 
 
 def written(folder: Path, **tables: str) -> str:
-    """Writes a configuration with tables of these texts, and some keys; gives its path."""
+    """Write a configuration with tables of these texts, and some keys; return its path."""
     (folder / "keys").mkdir(exist_ok=True)
     for name, pair in (("own", OWN), ("short", SHORT), ("odd", ODD)):
         (folder / "keys" / f"{name}.private").write_bytes(pair.pem)
@@ -36,7 +36,7 @@ def written(folder: Path, **tables: str) -> str:
 
 
 def call(service: Running, *arguments: str) -> Result:
-    """Runs the import with a resolver that is not there, and looks for keys in what it prints."""
+    """Run the import with a resolver that is not there, and look for keys in what it prints."""
     silent = f"127.0.0.1:{free_port('127.0.0.1')}"
     result = service.call("import", "opendkim", *arguments, DNS_RESOLVERS=silent, ALLOW_SPECIAL_USE="true")
     assert CANARY.hits(f"{result.out}{result.err}".encode()) == 0

@@ -19,7 +19,7 @@ EUROPE = ["four-mailgun.test"]
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    """Runs the stand-ins with three domains each, more than a page has."""
+    """Run the stand-ins with three domains each, more than a page has."""
     domains = {
         "api_resend_com": NAMES["resend"], "api_mailgun_net": NAMES["mailgun"],
         "api_postmarkapp_com": NAMES["postmark"], "api_eu_mailgun_net": EUROPE,
@@ -29,7 +29,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def call(service: Running, services: Services, *arguments: str, given: Mapping[str, str] | None = None) -> Result:
-    """Runs an import with the variables that lead to the stand-ins, and looks for the key in what it prints."""
+    """Run an import with the variables that lead to the stand-ins, and look for the key in what it prints."""
     folder = service.data
     named = {VARIABLES[arguments[0]]: TOKEN} if given is None else given
     programs = {"letterhead": "".join(f"export {k}='{v}'\n" for k, v in {**services.variables, **named}.items())}

@@ -48,6 +48,6 @@ def test_json_lines_are_json() -> None:
 
 
 def written(form: str) -> str:
-    """Runs a process that logs, and gives what it wrote."""
+    """Run a process that logs, and return what it wrote."""
     script = SCRIPT.format(form=form)
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr

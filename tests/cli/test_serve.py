@@ -34,7 +34,7 @@ OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 
 
 def asked_as_printed(line: str) -> httpx2.Response:
-    """Does what a printed curl line does."""
+    """Do what a printed curl line does."""
     words = shlex.split(line.replace("$(cat ", "@").replace(')"', '"'))
     name, _, value = words[2].partition(": ")
     if "@" in value:
@@ -43,7 +43,7 @@ def asked_as_printed(line: str) -> httpx2.Response:
 
 
 def pooled_keys(url: str) -> int:
-    """Reads how many keys a worker has made ahead."""
+    """Read how many keys a worker has made ahead."""
     told = httpx2.get(f"{url}/metrics", headers=OPERATOR, trust_env=False).text
     (number,) = re.findall(r"^letterhead_pool\w* (\S+)$", told, re.MULTILINE)
     return int(float(number))
@@ -54,7 +54,7 @@ def curl_line(text: str) -> str:
 
 
 def one_line_and_a_fix(result: Result) -> None:
-    """Checks that trouble is told in two lines, and never by a traceback."""
+    """Check that trouble is told in two lines, and never by a traceback."""
     lines = [line for line in result.err.splitlines() if not line.startswith("{")]
     assert [line.split(":")[0] for line in lines] == ["letterhead", "fix"], result.err
 
@@ -140,7 +140,7 @@ def test_second_start_is_quick(tmp_path: Path) -> None:
 
 
 def processor_seconds(pid: int) -> float:
-    """Tells the processor time that a process has used: other work on the machine does not count."""
+    """Tell the processor time that a process has used: other work on the machine does not count."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def asks(path: Path) -> httpx2.Client:
-    """Gives a client of the server at a socket."""
+    """Return a client of the server at a socket."""
     return httpx2.Client(transport=httpx2.HTTPTransport(uds=str(path)), base_url="http://localhost", timeout=20)
 
 
@@ -42,7 +42,7 @@ def answers(path: Path) -> bool:
 
 @contextmanager
 def serving(folder: Path, path: Path, command: str = "serve", **settings: str) -> Iterator[Server]:
-    """Runs a server on a socket and waits until it answers."""
+    """Run a server on a socket and wait until it answers."""
     here = {"BIND": f"unix:{path}", "PUBLIC_URL": PUBLIC_URL, "LOG_FORMAT": "json"}
     with started(folder, command, **(here | settings)) as process:
         process.wait_until(lambda: answers(path))
@@ -50,7 +50,7 @@ def serving(folder: Path, path: Path, command: str = "serve", **settings: str) -
 
 
 def refused(folder: Path, path: Path) -> Result:
-    """Starts a server that must not start, and checks that it says so in two lines."""
+    """Start a server that must not start, and check that it says so in two lines."""
     result = letterhead("serve", folder=folder, **settings_for(folder, BIND=f"unix:{path}", PUBLIC_URL=PUBLIC_URL))
     assert result.code == Exit.USAGE
     assert [line.split(":")[0] for line in result.err.splitlines()] == ["letterhead", "fix"], result.err

@@ -15,7 +15,7 @@ from tests.rigs.webhook_receiver import Ledger, Mood
 
 @pytest.fixture(scope="module")
 def open_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Runs a service whose webhooks may lead to this machine."""
+    """Run a service whose webhooks may lead to this machine."""
     allowed = {"WEBHOOKS_ALLOW_HTTP": "true", "WEBHOOKS_ALLOW_PRIVATE": "true"}
     with running(tmp_path_factory.mktemp("webhooks"), **allowed) as service:
         yield service
@@ -23,7 +23,7 @@ def open_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def receiver() -> Iterator[Ledger]:
-    """Runs a receiver."""
+    """Run a receiver."""
     with webhook_receiver.running() as ledger:
         yield ledger
 

@@ -1,4 +1,4 @@
-"""Runs dkimpy's own tests with our verifier in the place of its own, in a process of its own; prints what came of it.
+"""Run dkimpy's own tests with our verifier in the place of its own, in a process of its own; print what came of it.
 
 The folder of dkimpy's source is the first of the path, so that `dkim` is that one.
 """
@@ -35,13 +35,13 @@ def answer(question: Question, look_up: LookUp) -> Answer:
 
 
 def set_message(self: Any, message: bytes) -> None:
-    """Keeps the message as it was given."""
+    """Keep the message as it was given."""
     self.as_given = message
     THEIR_SET_MESSAGE(self, message)
 
 
 def verify(self: Any, idx: int = 0, dnsfunc: LookUp = dkim.get_txt) -> bool:
-    """Verifies the signature of a number as we do; raises where theirs does and ours is no pass."""
+    """Verify the signature of a number as we do; raise where theirs does and ours is no pass."""
     message = parse_message(self.as_given)
     signatures = message.fields_named("dkim-signature")
     if len(signatures) <= idx:
@@ -62,7 +62,7 @@ THEIR_SET_MESSAGE, THEIR_VERIFY = dkim.DomainSigner.set_message, dkim.DKIM.verif
 
 
 def main() -> None:
-    """Runs the tests and prints how many there are, and the names of those that fail."""
+    """Run the tests and print how many there are, and the names of those that fail."""
     dkim.DomainSigner.set_message, dkim.DKIM.verify = set_message, verify
     suite = unittest.TestSuite()
     for module in (test_dkim, test_dkim_ed25519, test_dkim_rsavariants, test_dkim_tlsrpt):

@@ -1,4 +1,4 @@
-"""Holds a row of docs/conformance.md against what was run."""
+"""Hold a row of docs/conformance.md against what was run."""
 
 from collections.abc import Collection
 from pathlib import Path

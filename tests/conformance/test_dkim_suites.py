@@ -1,4 +1,4 @@
-"""Holds the verification of signatures against the corpus of Perl's Mail::DKIM and against dkimpy's own tests.
+"""Hold the verification of signatures against the corpus of Perl's Mail::DKIM and against dkimpy's own tests.
 
 The corpus comes with the source of Debian's libmail-dkim-perl, the tests with that of PyPI's dkimpy.
 """

@@ -1,4 +1,4 @@
-"""Holds DMARC against the tests of rspamd, of authheaders, of OpenDMARC and of dmarc.
+"""Hold DMARC against the tests of rspamd, of authheaders, of OpenDMARC and of dmarc.
 
 They come with the sources of Debian's rspamd and opendmarc and of PyPI's authheaders and dmarc. All but authheaders,
 where its test asks for the tree walk, go by RFC 7489 or RFC 9091.

@@ -1,4 +1,4 @@
-"""Holds check_host against the test suites of openspf for RFC 7208 and RFC 4408, and against that of pyspf.
+"""Hold check_host against the test suites of openspf for RFC 7208 and RFC 4408, and against that of pyspf.
 
 They come with the source of PyPI's pyspf. The rules of their zones are those of pyspf's own driver: a record of the old
 type SPF stands for a TXT where a name has none, and TIMEOUT is the answer for each type that is not listed before it.

@@ -1,4 +1,4 @@
-"""Gives the contract tests a store on each engine: a SQLite file, a real PostgreSQL, and the same behind a pooler."""
+"""Give the contract tests a store on each engine: a SQLite file, a real PostgreSQL, and the same behind a pooler."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ ENGINES = ("sqlite", "postgresql", "pgbouncer")
 
 @pytest.fixture(scope="session")
 def migrated(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Makes the schema once for each engine: a file to copy, and a template database to clone."""
+    """Make the schema once for each engine: a file to copy, and a template database to clone."""
     import asyncio
 
     path, template = tmp_path_factory.mktemp("template") / "letterhead.db", postgres.create()
@@ -27,7 +27,7 @@ def migrated(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> di
 
 @pytest.fixture(scope="session")
 def pooler_port(postgres: Postgres) -> Iterator[int]:
-    """Runs one PgBouncer."""
+    """Run one PgBouncer."""
     with pooler.running(postgres) as port:
         yield port
 
@@ -42,7 +42,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 def url(
     request: pytest.FixtureRequest, engine: str, migrated: dict[str, str], postgres: Postgres, tmp_path: Path
 ) -> Iterator[str]:
-    """Gives the address of a database of the test's own, with the schema in it."""
+    """Return the address of a database of the test's own, with the schema in it."""
     if engine == "sqlite":
         path = tmp_path / "letterhead.db"
         path.write_bytes(Path(migrated["sqlite"]).read_bytes())
@@ -57,14 +57,14 @@ def url(
 
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[Store]:
-    """Opens the store."""
+    """Open the store."""
     async with open_store(url) as opened:
         yield opened
 
 
 @pytest.fixture
 async def stores(url: str, engine: str, store: Store) -> AsyncIterator[tuple[Store, Store]]:
-    """Opens two stores on one database, as two processes do; on SQLite there is only one, which is asked twice."""
+    """Open two stores on one database, as two processes do; on SQLite there is only one, which is asked twice."""
     if engine == "sqlite":
         yield store, store
     else:
@@ -74,5 +74,5 @@ async def stores(url: str, engine: str, store: Store) -> AsyncIterator[tuple[Sto
 
 @pytest.fixture
 def shop(store: Store) -> Shop:
-    """Fills the store."""
+    """Fill the store."""
     return Shop(store)

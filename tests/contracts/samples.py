@@ -1,4 +1,4 @@
-"""Makes plain values to keep in a store."""
+"""Make plain values to keep in a store."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,30 +23,30 @@ _numbers = count(1)
 
 
 def later(**how: float) -> datetime:
-    """Gives a time after NOW."""
+    """Return a time after NOW."""
     return NOW + timedelta(**how)
 
 
 def fresh_id(prefix: str) -> str:
-    """Gives an id that no other test uses."""
+    """Return an id that no other test uses."""
     return f"{prefix}{next(_numbers):06}"
 
 
 def audit(action: str = "test.done") -> AuditRow:
-    """Makes an audit row."""
+    """Make an audit row."""
     return AuditRow(
         at=NOW, actor="operator", account_id=None, action=action, subject="it", address="192.0.2.1", tracking_id=None
     )
 
 
 def account(**how: object) -> Account:
-    """Makes an account."""
+    """Make an account."""
     made = Account(id=fresh_id("acc"), name="Example", email="post@example.com", limits=Limits(), created_at=NOW)
     return replace(made, **how)
 
 
 def api_key(account_id: str, **how: object) -> ApiKey:
-    """Makes an API key."""
+    """Make an API key."""
     made = ApiKey(
         id=fresh_id("key"),
         account_id=account_id,
@@ -60,7 +60,7 @@ def api_key(account_id: str, **how: object) -> ApiKey:
 
 
 def domain(account_id: str, sender: str, **how: object) -> Domain:
-    """Makes a pending domain that is due now."""
+    """Make a pending domain that is due now."""
     made = Domain(
         id=fresh_id("dom"),
         account_id=account_id,
@@ -80,19 +80,19 @@ def domain(account_id: str, sender: str, **how: object) -> Domain:
 
 
 def event(kind: EventKind = EventKind.DOMAIN_PENDING, at: datetime = NOW) -> Event:
-    """Makes an event."""
+    """Make an event."""
     return Event(kind=kind, at=at, detail="It happened.")
 
 
 def pooled_keys(number: int) -> list[PooledKey]:
-    """Makes keys for the pool; each has its own sealed octets."""
+    """Make keys for the pool; each has its own sealed octets."""
     return [
         PooledKey(id=one, public_key="MIIB", sealed=b"pooled " + one.encode()) for one in map(fresh_id, ["k"] * number)
     ]
 
 
 def checkup(at: datetime = NOW, note: str = "seen") -> CheckResult:
-    """Makes a checkup with one of everything."""
+    """Make a checkup with one of everything."""
     record = PlannedRecord(id=RecordId.DKIM, host="s._domainkey.example.com", rdtype="TXT", value="v=DKIM1; p=")
     finding = Finding(
         code="dkim.missing",
@@ -120,13 +120,13 @@ class Shop:
     built: list[DomainCreation] = field(default_factory=list)
 
     async def account(self, **how: object) -> Account:
-        """Adds an account."""
+        """Add an account."""
         made = account(**how)
         await self.store.add_account(made, api_key(made.id, id=f"key-{made.id}"), made.id.encode(), audit())
         return made
 
     async def domain(self, account_id: str, sender: str, **how: object) -> Domain:
-        """Adds a domain with a key of its own."""
+        """Add a domain with a key of its own."""
         wanted = domain(account_id, sender, **how)
         assert await self.store.claim(self.claim(wanted, own=pooled_keys(1)[0]), Limits()) is ClaimResult.ADDED
         return wanted
@@ -134,7 +134,7 @@ class Shop:
     def claim(
         self, wanted: Domain, own: PooledKey | None = None, idempotency: tuple[str, bytes] | None = None
     ) -> NewClaim:
-        """Makes the claim that adds a domain."""
+        """Make the claim that adds a domain."""
 
         def build(key: PooledKey) -> DomainCreation:
             new = DomainCreation(domain=wanted, sealed_key=b"sealed " + key.sealed, events=(event(),))

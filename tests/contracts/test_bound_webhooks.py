@@ -23,7 +23,7 @@ KINDS = (EventKind.DOMAIN_LOST, EventKind.RECORD_CHANGED, EventKind.FINDING_RAIS
 async def hook(
     store: Store, account_id: str, binding: DomainBinding | None, events: tuple[str, ...] = (EVERY,)
 ) -> Webhook:
-    """Adds an endpoint."""
+    """Add an endpoint."""
     made = Webhook(
         id=fresh_id("wh"), account_id=account_id, url="https://x.dev/", events=events, binding=binding, created_at=NOW
     )
@@ -35,7 +35,7 @@ async def hook(
 
 
 def wants(webhook: Webhook, sender: str, kind: str) -> bool:
-    """Says whether an endpoint is owed an event, label by label."""
+    """Say whether an endpoint is owed an event, label by label."""
     if EVERY not in webhook.events and kind not in webhook.events:
         return False
     if webhook.binding is None:
@@ -46,7 +46,7 @@ def wants(webhook: Webhook, sender: str, kind: str) -> bool:
 
 
 async def owed(store: Store, webhook: Webhook) -> list[tuple[str, str]]:
-    """Lists the ids and kinds of what an endpoint is owed, the newest first."""
+    """List the ids and kinds of what an endpoint is owed, the newest first."""
     return [(each.id, each.kind) for each in await store.deliveries(webhook.id, None, 1000)]
 
 
@@ -131,18 +131,18 @@ async def test_earlier_versions_find_no_event_of_it(store: Store, url: str) -> N
 
 
 async def subscribe(url: str, webhook_id: str) -> None:
-    """Subscribes an endpoint to all events, as an earlier version does it."""
+    """Subscribe an endpoint to all events, as an earlier version does it."""
     await run(url, "UPDATE webhooks SET events = ' * ' WHERE id = $1", webhook_id)
 
 
 async def events_of(url: str, webhook_id: str) -> str:
-    """Reads the events of an endpoint, as an earlier version does it."""
+    """Read the events of an endpoint, as an earlier version does it."""
     ((events,),) = await run(url, "SELECT events FROM webhooks WHERE id = $1", webhook_id)
     return str(events)
 
 
 async def run(url: str, statement: str, *values: str) -> list[tuple[object, ...]]:
-    """Runs a statement beside the store."""
+    """Run a statement beside the store."""
     if url.startswith("sqlite:///"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
             return connection.execute(statement.replace("$1", "?"), values).fetchall()

@@ -59,7 +59,7 @@ ORDER BY 1, 2
 
 
 async def run(url: str, script: str) -> list[Any]:
-    """Runs a script, or reads the rows of one statement, beside the store."""
+    """Run a script, or read the rows of one statement, beside the store."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
             if script.lstrip().startswith("SELECT"):
@@ -77,18 +77,18 @@ async def run(url: str, script: str) -> list[Any]:
 
 
 async def objects(url: str) -> list[Any]:
-    """Lists the tables, columns, indexes, constraints and triggers of a database, blanks aside."""
+    """List the tables, columns, indexes, constraints and triggers of a database, blanks aside."""
     rows = await run(url, IN_SQLITE if url.startswith("sqlite") else IN_POSTGRES)
     return [(kind, name, " ".join((text or "").split())) for kind, name, text in rows]
 
 
 async def revisions(url: str) -> list[str]:
-    """Reads the version rows: one, as every release has read it."""
+    """Read the version rows: one, as every release has read it."""
     return [row[0] for row in await run(url, "SELECT version_num FROM alembic_version")]
 
 
 def earlier(url: str, revision: str) -> str:
-    """Writes what an earlier release ran on an empty database."""
+    """Write what an earlier release ran on an empty database."""
     files = [schema.MIGRATIONS[each].read_text("utf-8") for each in RELEASED[: RELEASED.index(revision) + 1]]
     dialect = Dialect.SQLITE if url.startswith("sqlite") else Dialect.POSTGRES
     return for_engine(TABLE + "\n".join(files) + ROW.format(revision), dialect)
@@ -96,7 +96,7 @@ def earlier(url: str, revision: str) -> str:
 
 @pytest.fixture
 def empty(engine: str, postgres: Postgres, tmp_path: Path) -> Iterator[str]:
-    """Gives the address of a database without a schema."""
+    """Return the address of a database without a schema."""
     if engine == "sqlite":
         yield f"sqlite:///{tmp_path}/empty.db"
     else:
@@ -106,7 +106,7 @@ def empty(engine: str, postgres: Postgres, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def newest(engine: str, migrated: Mapping[str, str], postgres: Postgres) -> str:
-    """Gives the address of a database that this version made."""
+    """Return the address of a database that this version made."""
     return f"sqlite:///{migrated['sqlite']}" if engine == "sqlite" else postgres.url(migrated["postgresql"])
 
 
@@ -202,7 +202,7 @@ async def test_killed_while_it_migrates_a_server(postgres: Postgres, migrated: M
 
 @asynccontextmanager
 async def migrating(url: str) -> AsyncIterator[Process]:
-    """Migrates in a process of its own."""
+    """Migrate in a process of its own."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATING, url, cwd=ROOT)
     try:
         yield process
@@ -213,7 +213,7 @@ async def migrating(url: str) -> AsyncIterator[Process]:
 
 
 async def waiting(connection: "asyncpg.Connection[Any]", number: int) -> None:
-    """Waits until so many wait for locks."""
+    """Wait until so many wait for locks."""
     end = time.monotonic() + 30
     while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < number:
         assert time.monotonic() < end

@@ -26,14 +26,14 @@ CREATED_INDEX = re.compile(r"^CREATE (?:UNIQUE )?INDEX (CONCURRENTLY\s+)?(\w+)\s
 
 @pytest.fixture
 def url(postgres: Postgres) -> Iterator[str]:
-    """Gives the address of an empty database."""
+    """Return the address of an empty database."""
     with postgres.database() as made:
         yield made
 
 
 @pytest.fixture
 def next_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Ships one more migration: a column, and an index of it."""
+    """Ship one more migration: a column, and an index of it."""
     path = tmp_path / "9999_test.sql"
     path.write_text(
         "ALTER TABLE domains ADD COLUMN shade TEXT;\n\n"

@@ -61,23 +61,23 @@ def clock() -> HandTurnedClock:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Gives the credentials that the emulator knows, and hides those of this machine."""
+    """Return the credentials that the emulator knows, and hide those of this machine."""
     given_credentials(monkeypatch, "http://127.0.0.1:9", tmp_path)
 
 
 async def no_pause(_seconds: float) -> None:
-    """Stands in for waiting."""
+    """Stand in for waiting."""
 
 
 async def seen(provider: Provider, wish: IdentityWish = WISH) -> Identity:
-    """Looks, and insists on an answer."""
+    """Look, and insist on an answer."""
     word = await provider.identity_report(wish.sender, wish.owner)
     assert isinstance(word, Identity)
     return word
 
 
 class ProviderContract:
-    """Holds the promises of every provider; a subclass has a fixture `provider`, which knows no domain yet."""
+    """The promises of every provider; a subclass has a fixture `provider`, which knows no domain yet."""
 
     async def test_first_look_is_answered(self, provider: Provider) -> None:
         """A domain never heard of is a value like any other, and carries the time it was seen."""

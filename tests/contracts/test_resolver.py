@@ -1,4 +1,4 @@
-"""Shows that zone text and real servers answer alike: one table of questions, asked of both."""
+"""Show that zone text and real servers answer alike: one table of questions, asked of both."""
 
 import asyncio
 from collections.abc import Iterator
@@ -153,7 +153,7 @@ BEYOND: dict[tuple[str, View], Answer] = {
 
 
 def without_ttl(answer: Answer) -> Answer:
-    """Drops what a resolver counts down."""
+    """Drop what a resolver counts down."""
     match answer:
         case Found():
             return msgspec.structs.replace(answer, rrset=msgspec.structs.replace(answer.rrset, ttl=0))
@@ -254,7 +254,7 @@ def torn_lab(lab: DnsLab) -> DnsLab:
 
 @pytest.fixture(params=["zone text", "real servers"])
 def torn(request: pytest.FixtureRequest) -> Resolver:
-    """Gives a zone whose two servers differ."""
+    """Return a zone whose two servers differ."""
     if request.param == "zone text":
         return ZoneFileResolver(SURROUNDINGS, TORN)
     return asking(request.getfixturevalue("torn_lab"))
@@ -262,7 +262,7 @@ def torn(request: pytest.FixtureRequest) -> Resolver:
 
 @pytest.fixture(params=["zone text", "real servers"])
 def half_silent(request: pytest.FixtureRequest) -> Iterator[Resolver]:
-    """Gives the same zone with its second server silent."""
+    """Return the same zone with its second server silent."""
     if request.param == "zone text":
         yield ZoneFileResolver(SURROUNDINGS, TORN + "; @server ns2.lab.test timeout\n")
         return
@@ -274,7 +274,7 @@ def half_silent(request: pytest.FixtureRequest) -> Iterator[Resolver]:
 
 @pytest.fixture(params=["zone text", "real servers"])
 def broken(request: pytest.FixtureRequest) -> Resolver:
-    """Gives a zone whose signatures are wrong."""
+    """Return a zone whose signatures are wrong."""
     if request.param == "zone text":
         return ZoneFileResolver(SURROUNDINGS, zone_text(BOGUS, ("a", "TXT", "x")) + "; @resolver bogus\n")
     lab: DnsLab = request.getfixturevalue("lab")
@@ -283,7 +283,7 @@ def broken(request: pytest.FixtureRequest) -> Resolver:
 
 
 def said(reply: Reply) -> object:
-    """Gives the first record, or the kind of answer."""
+    """Return the first record, or the kind of answer."""
     match reply.answer:
         case Found():
             return reply.answer.rrset.rdatas[0]

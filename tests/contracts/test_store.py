@@ -1,4 +1,4 @@
-"""Shows what every store promises, on SQLite and on a real PostgreSQL alike."""
+"""Show what every store promises, on SQLite and on a real PostgreSQL alike."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -13,7 +13,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def stored(account_id: str) -> StoredAlertChannel:
-    """Makes a channel."""
+    """Make a channel."""
     channel = AlertChannel(id=fresh_id("alert"), account_id=account_id, name="Team", scheme="ntfys", created_at=NOW)
     return StoredAlertChannel(channel=channel, sealed=b"sealed")
 

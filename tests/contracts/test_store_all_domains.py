@@ -16,7 +16,7 @@ HOUR_AGO = later(hours=-1)
 
 
 async def listed(shop: Shop, **how: object) -> list[str]:
-    """Lists the names that fit a query, all at once and again page by page: both must agree."""
+    """List the names that fit a query, all at once and again page by page: both must agree."""
     whole = await asked(shop, AllDomainsQuery(limit=100, failing_before=HOUR_AGO, **how))  # type: ignore[arg-type]
     paged: list[AccountDomain] = []
     while True:
@@ -30,23 +30,23 @@ async def listed(shop: Shop, **how: object) -> list[str]:
 
 
 async def asked(shop: Shop, query: AllDomainsQuery) -> list[AccountDomain]:
-    """Asks the store."""
+    """Ask the store."""
     return await shop.store.all_domains(query)
 
 
 def failing(state: HealthState, since: datetime) -> dict[str, object]:
-    """Makes the DKIM health of a domain that entered a state at a time."""
+    """Make the DKIM health of a domain that entered a state at a time."""
     return {"dkim": new_health(state, since)}
 
 
 def identity(dkim: ProviderStatus, presence: Presence = Presence.OURS) -> Identity:
-    """Makes a provider's report."""
+    """Make a provider's report."""
     return Identity(presence=presence, dkim=dkim, mail_from=ProviderStatus.SUCCESS, seen_at=NOW)
 
 
 @pytest.fixture
 async def two(shop: Shop) -> tuple[str, str]:
-    """Opens two accounts with domains in every condition."""
+    """Open two accounts with domains in every condition."""
     first = await shop.account(id="acc_a", name="Acme Ltd", email="post@acme.example")
     other = await shop.account(id="acc_b", name="Zeta", email="post@zeta.example")
     verified = failing(HealthState.VERIFIED, later(days=-9))
@@ -157,7 +157,7 @@ async def test_what_is_found_follows_each_write(shop: Shop, two: tuple[str, str]
 
 
 async def only(shop: Shop, account_id: str, sender: str) -> Domain:
-    """Reads one domain."""
+    """Read one domain."""
     found = await shop.store.domain(account_id, sender)
     assert found is not None
     return found

@@ -99,7 +99,7 @@ async def test_only_what_was_recorded_may_go(url: str) -> None:
 
 @dataclass(frozen=True)
 class AuditDeps:
-    """Holds what moving a month out needs."""
+    """What moving a month out needs."""
 
     store: Store
     now: Clock

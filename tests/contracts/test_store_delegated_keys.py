@@ -1,4 +1,4 @@
-"""Shows how every store keeps what delegated keys need: two queues of work, slots that come again, what must go."""
+"""Show how every store keeps what delegated keys need: two queues of work, slots that come again, what must go."""
 
 from msgspec.structs import replace
 
@@ -12,7 +12,7 @@ HOME = KeyDelegation(zone="keys.example", token="x7qd")
 
 
 async def delegated(shop: Shop, **how: object) -> Domain:
-    """Adds a domain of an account of its own whose keys lie in our own zone."""
+    """Add a domain of an account of its own whose keys lie in our own zone."""
     made = await shop.account()
     return await shop.domain(made.id, NAME, **({"selector": "lh1", "key_delegation": HOME} | how))
 

@@ -13,7 +13,7 @@ HOUR = timedelta(hours=1)
 
 
 def process(name: str, role: Role = Role.WORKER) -> ProcessIdentity:
-    """Makes up a process."""
+    """Make up a process."""
     return ProcessIdentity(id=name, role=role, host="mail1", pid=4711, version="1.2.3")
 
 

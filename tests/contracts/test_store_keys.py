@@ -1,4 +1,4 @@
-"""Shows how every store keeps a domain's private keys by selector, through a change of keys."""
+"""Show how every store keeps a domain's private keys by selector, through a change of keys."""
 
 import sqlite3
 from contextlib import closing
@@ -19,7 +19,7 @@ ALL = DomainQuery()
 
 
 async def holding(shop: Shop) -> Domain:
-    """Adds a domain whose key is at the selector `old`, and puts another one beside it at `new`."""
+    """Add a domain whose key is at the selector `old`, and put another one beside it at `new`."""
     made = await shop.account()
     added = await shop.domain(made.id, NAME, selector="old")
     assert await shop.store.save(DomainUpdate(domain=added, new_key=NewDomainKey(selector="new", sealed=b"new key")))
@@ -27,7 +27,7 @@ async def holding(shop: Shop) -> Domain:
 
 
 async def kept(shop: Shop, domain: Domain) -> dict[str, bytes]:
-    """Reads the keys of a domain in each way, which must agree."""
+    """Read the keys of a domain in each way, which must agree."""
     listed = {
         selector: sealed
         for (owner, selector), sealed in (await shop.store.sealed_keys(domain.account_id)).items()
@@ -121,7 +121,7 @@ async def test_a_pooled_key_is_taken_once(shop: Shop) -> None:
 
 
 async def run(url: str, statement: str) -> None:
-    """Runs one statement behind the store's back."""
+    """Run one statement behind the store's back."""
     if url.startswith("sqlite:///"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
             file.execute(statement)

@@ -14,7 +14,7 @@ ISSUER = "https://id.example.net"
 
 
 def invitation(account_id: str, email: str = "ada@acme.dev", role: MemberRole = MemberRole.EDITOR) -> Invitation:
-    """Makes an invitation for a week."""
+    """Make an invitation for a week."""
     return Invitation(
         id=fresh_id("inv"), account_id=account_id, email=email, role=role, created_at=NOW, ends_at=later(days=7),
         invited_by="key_1",
@@ -22,7 +22,7 @@ def invitation(account_id: str, email: str = "ada@acme.dev", role: MemberRole = 
 
 
 def member(account_id: str, subject: str, role: MemberRole = MemberRole.EDITOR) -> Member:
-    """Makes a member."""
+    """Make a member."""
     return Member(
         id=fresh_id("mem"), account_id=account_id, issuer=ISSUER, subject=subject, email=f"{subject}@acme.dev",
         role=role, created_at=NOW, invited_by="key_1",
@@ -30,7 +30,7 @@ def member(account_id: str, subject: str, role: MemberRole = MemberRole.EDITOR) 
 
 
 async def joined(shop: Shop, account_id: str, subject: str, role: MemberRole = MemberRole.EDITOR) -> Member:
-    """Adds a member, as an invitation does."""
+    """Add a member, as an invitation does."""
     added, digest = member(account_id, subject, role), fresh_id("digest").encode()
     assert await shop.store.add_invitation(invitation(account_id, added.email), digest, 5, audit())
     assert await shop.store.accept_invitation(digest, added, 5, audit())
@@ -99,7 +99,7 @@ async def test_a_person_is_a_member_once(shop: Shop) -> None:
 
 
 async def session_of(shop: Shop, added: Member) -> bytes:
-    """Opens a session of a member."""
+    """Open a session of a member."""
     account = await shop.store.account(added.account_id)
     assert account is not None
     name = f"openid:{added.subject}"

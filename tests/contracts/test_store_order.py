@@ -1,4 +1,4 @@
-"""Shows that who reads events behind the last one seen misses none, whoever writes them at that moment."""
+"""Show that who reads events behind the last one seen misses none, whoever writes them at that moment."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ EACH = 25  # changes of each of four domains
 
 
 async def behind(store: Store, account_id: str, seen: list[str]) -> int:
-    """Reads what is new, as a poller does, and says how much it was."""
+    """Read what is new, as a poller does, and say how much it was."""
     found = await store.events(account_id, None, seen[-1] if seen else None, 1000)
     seen += [each.id for each in found]
     return len(found)

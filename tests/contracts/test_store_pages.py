@@ -13,12 +13,12 @@ from tests.contracts.samples import NOW, Shop, audit, event, fresh_id, later
 
 
 async def watched(shop: Shop, kept: Domain) -> datetime | None:
-    """Says until when the store knows somebody to watch a domain."""
+    """Say until when the store knows somebody to watch a domain."""
     return (await shop.store.load_check_contexts([kept])).get(kept.id, CheckContext()).watched_until
 
 
 def link(account_id: str, domain_id: str) -> SetupLink:
-    """Makes a link that works for a day."""
+    """Make a link that works for a day."""
     return SetupLink(
         id=fresh_id("link"), account_id=account_id, domain_id=domain_id, created_at=NOW, ends_at=later(days=1)
     )

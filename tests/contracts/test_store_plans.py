@@ -1,4 +1,4 @@
-"""Shows that the hot statements find what they want by an index, as each engine's planner says itself."""
+"""Show that the hot statements find what they want by an index, as each engine's planner says itself."""
 
 import os
 import re
@@ -170,12 +170,12 @@ FILL = [
 
 
 def filling(digest: str) -> list[str]:
-    """Gives the statements that fill a database."""
+    """Return the statements that fill a database."""
     return [statement.format(numbers=NUMBERS, digest=digest, accounts=ACCOUNTS) for statement in FILL]
 
 
 async def plans_of_postgres(url: str) -> dict[str, str]:
-    """Asks PostgreSQL for its plans."""
+    """Ask PostgreSQL for its plans."""
     connection = await asyncpg.connect(url)
     for text in filling("CAST(CAST(n AS TEXT) AS BYTEA)"):
         await connection.execute(text)
@@ -189,7 +189,7 @@ async def plans_of_postgres(url: str) -> dict[str, str]:
 
 
 def plans_of_sqlite(path: Path) -> dict[str, str]:
-    """Asks SQLite for its plans."""
+    """Ask SQLite for its plans."""
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in filling("CAST(n AS BLOB)"):
         connection.execute(statement)

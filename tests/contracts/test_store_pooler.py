@@ -13,13 +13,13 @@ from tests.rigs.postgres import Postgres
 
 @pytest.fixture
 def pooled_url(migrated: dict[str, str], postgres: Postgres, pooler_port: int) -> Iterator[str]:
-    """Gives the address of a database with the schema, behind PgBouncer."""
+    """Return the address of a database with the schema, behind PgBouncer."""
     with postgres.database(migrated["postgresql"]) as url:
         yield url.replace(f":{postgres.port}/", f":{pooler_port}/")
 
 
 def prepared(postgres: Postgres, pooled_url: str) -> int:
-    """Counts the statements that are prepared by name in the server connection that the pooler uses now."""
+    """Count the statements that are prepared by name in the server connection that the pooler uses now."""
     with_name = "SELECT count(*) FROM pg_prepared_statements WHERE name <> ''"
     port = int(pooled_url.rpartition(":")[2].partition("/")[0])
     return int(postgres.run(with_name, pooled_url.rpartition("/")[2], port=port))

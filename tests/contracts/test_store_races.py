@@ -1,4 +1,4 @@
-"""Shows what holds when several ask the store at once: two processes on PostgreSQL, many tasks on SQLite."""
+"""Show what holds when several ask the store at once: two processes on PostgreSQL, many tasks on SQLite."""
 
 import asyncio
 from collections import Counter

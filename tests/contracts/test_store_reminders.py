@@ -1,4 +1,4 @@
-"""Holds the store to what it promises of reminders and of silence, on each engine."""
+"""Hold the store to what it promises of reminders and of silence, on each engine."""
 
 import asyncio
 import sqlite3
@@ -27,7 +27,7 @@ Stores = tuple[Store, Store]
 
 
 async def at_risk(shop: Shop, sender: str = "acme.example") -> Domain:
-    """Saves a domain that came at risk now, and gives it as it is stored."""
+    """Save a domain that came at risk now, and return it as it is stored."""
     made = await shop.account()
     domain = await shop.domain(made.id, sender)
     watch = replace(new_health(HealthState.AT_RISK, NOW), stops_sending_at=later(hours=72))
@@ -41,7 +41,7 @@ async def at_risk(shop: Shop, sender: str = "acme.example") -> Domain:
 async def due(
     store: Store, hours: float, owner: str = "me", kind: ReminderKind = ReminderKind.AT_RISK
 ) -> list[DueReminder]:
-    """Claims what is due after so many hours, for a minute, and gives those of a kind."""
+    """Claim what is due after so many hours, for a minute, and return those of a kind."""
     now = later(hours=hours)
     claimed = await store.claim_reminders(now, now + timedelta(minutes=1), owner, 100)
     return [owed for owed in claimed if owed.reminder.kind is kind]
@@ -144,7 +144,7 @@ async def test_workers_share_reminders(stores: Stores, shop: Shop) -> None:
 
 
 def silent(minutes: float, hears: bool = False) -> CheckResult:
-    """Makes a checkup in which nobody answered about the DKIM record, or somebody did."""
+    """Make a checkup in which nobody answered about the DKIM record, or somebody did."""
     made = checkup(later(minutes=minutes))
     verdict = Verdict.ABSENT if hears else Verdict.UNANSWERED
     return replace(made, results=tuple(replace(each, verdict=verdict) for each in made.results))
@@ -192,7 +192,7 @@ async def test_the_wish_for_no_reminders_is_kept(shop: Shop) -> None:
 
 @pytest.fixture
 async def old(engine: str, postgres: Postgres, tmp_path: Path) -> str:
-    """Makes a database of the first revision, with an account, a domain and a checkup in it."""
+    """Make a database of the first revision, with an account, a domain and a checkup in it."""
     filled = [
         "INSERT INTO accounts (id, name, email, created_at) VALUES ('a1', 'Old', 'old@example.com', 0)",
         "INSERT INTO domains (id, account_id, sender, status, held, version, life) "

@@ -1,4 +1,4 @@
-"""Holds the store to what it forgets, and to what it never does, on each engine."""
+"""Hold the store to what it forgets, and to what it never does, on each engine."""
 
 from datetime import timedelta
 
@@ -16,18 +16,18 @@ from tests.contracts.samples import NOW, Shop, audit, checkup, domain, fresh_id,
 
 
 def changed(record: str, days: float) -> Event:
-    """Makes a change of a record."""
+    """Make a change of a record."""
     change = RecordChange(record=record, was="present", now="absent")
     return Event(kind=EventKind.RECORD_CHANGED, at=later(days=days), detail="It changed.", change=change)
 
 
 def entered(kind: EventKind, days: float) -> Event:
-    """Makes an event of a state."""
+    """Make an event of a state."""
     return Event(kind=kind, at=later(days=days), detail="It happened.")
 
 
 async def live(shop: Shop, made: Domain, *events: Event) -> Domain:
-    """Saves a check for each event, one after the other."""
+    """Save a check for each event, one after the other."""
     for event in events:
         assert await shop.store.save(DomainUpdate(domain=made, events=(event,), check=checkup(event.at)))
         made = replace(made, version=made.version + 1)
@@ -35,7 +35,7 @@ async def live(shop: Shop, made: Domain, *events: Event) -> Domain:
 
 
 async def told(store: Store, made: Domain) -> list[tuple[EventKind, str | None, bool]]:
-    """Lists what is left: kind, record, whether its check is there."""
+    """List what is left: kind, record, whether its check is there."""
     found = await store.events(made.account_id, made.id, None, 99)
     return [
         (each.event.kind, each.event.change.record if each.event.change else None, each.check_id is not None)

@@ -1,4 +1,4 @@
-"""Holds the claiming statements to the rule of `core.schedule.shares`, on each engine."""
+"""Hold the claiming statements to the rule of `core.schedule.shares`, on each engine."""
 
 import random
 from collections import Counter
@@ -26,7 +26,7 @@ WATCHED = {"dkim": new_health(HealthState.VERIFIED, NOW), "mail_from_health": No
 
 
 async def due_domains(shop: Shop, account_ids: Sequence[str], **how: object) -> list[Domain]:
-    """Adds a domain for each account that is named, the longest due first."""
+    """Add a domain for each account that is named, the longest due first."""
     return [
         await shop.domain(account_id, f"d{at}.example", next_check_at=later(seconds=at - 1000), **how)
         for at, account_id in enumerate(account_ids)
@@ -34,7 +34,7 @@ async def due_domains(shop: Shop, account_ids: Sequence[str], **how: object) -> 
 
 
 def places(number: int, held: Mapping[str, int], served: Mapping[str, int] | None = None) -> PlacesHeld:
-    """Makes the places of a process."""
+    """Make the places of a process."""
     return PlacesHeld(places=number, by_account=held, served=served or {})
 
 
@@ -93,7 +93,7 @@ async def test_each_queue_is_claimed_by_itself(shop: Shop) -> None:
 
 
 async def owe(shop: Shop, account_id: str, number: int, effect: Effect = Effect.WITHDRAW) -> None:
-    """Owes so many pieces of work outside, each for a name of its own."""
+    """Owe so many pieces of work outside, each for a name of its own."""
     for _ in range(number):
         domain = await shop.domain(account_id, f"{fresh_id('n')}.example")
         assert await shop.store.save(DomainUpdate(domain=domain, effects=(effect,)))
@@ -144,7 +144,7 @@ async def test_reminders_are_shared_by_account(shop: Shop) -> None:
 
 
 async def hook(store: Store, account_id: str) -> Webhook:
-    """Adds an endpoint with a test that is due."""
+    """Add an endpoint with a test that is due."""
     made = Webhook(id=fresh_id("wh"), account_id=account_id, url="https://x.dev/", events=("*",), created_at=NOW)
     assert await store.add_webhook(made, b"sealed", 99, audit())
     await store.try_webhook(made.id, "webhook.test", "a test", NOW)

@@ -31,7 +31,7 @@ class Covers:
     async def add(
         self, account_id: str, sender: str, *, covers: bool | None = True, unless_set: bool = False
     ) -> Domain:
-        """Adds a claim that nothing has proven."""
+        """Add a claim that nothing has proven."""
         wanted = domain(account_id, sender)
 
         def build(_: object) -> DomainCreation:
@@ -47,7 +47,7 @@ class Covers:
         return wanted
 
     async def verify(self, added: Domain, *, zone: str | None = None, may_send: bool = True) -> Domain:
-        """Makes a claim a verified one."""
+        """Make a claim a verified one."""
         state = HealthState.VERIFIED if may_send else HealthState.AT_RISK
         health = replace(new_health(state, NOW), provider_lost=not may_send)
         verified = replace(added, is_holder=True, dkim=health, zone=zone or added.sender)
@@ -55,7 +55,7 @@ class Covers:
         return replace(verified, version=verified.version + 1)
 
     async def signer(self, account_id: str, name: str) -> tuple[str, str | None]:
-        """Returns the code of the rule that decides, and who signs."""
+        """Return the code of the rule that decides, and who signs."""
         found = await decide_cover(self, account_id, name)
         signs = found.signer.sender if found.decision.can_send and found.signer is not None else None
         return found.decision.rule.code, signs
@@ -185,5 +185,5 @@ async def test_random_trees_of_five_accounts_are_decided_as_the_model_does(store
 
 
 def replace_held(claim: Held, *, covers: bool) -> Held:
-    """Switches the cover of a claim."""
+    """Switch the cover of a claim."""
     return Held(claim.account, covers, claim.may_send, claim.zone)

@@ -18,7 +18,7 @@ AUDIT = "SELECT actor, account_id, action, subject, address, tracking_id, at FRO
 
 
 async def audited(url: str) -> list[tuple[object, ...]]:
-    """Reads the audit past the store."""
+    """Read the audit past the store."""
     if url.startswith("sqlite:"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"))
         try:

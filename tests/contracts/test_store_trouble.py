@@ -1,4 +1,4 @@
-"""Shows what the store does when things break: killed processes, full disks, lost servers, old schemas."""
+"""Show what the store does when things break: killed processes, full disks, lost servers, old schemas."""
 
 import asyncio
 import contextlib
@@ -33,12 +33,12 @@ KILLS = int(os.environ.get("LETTERHEAD_TEST_KILLS", "10"))
 
 
 def file_of(url: str) -> Path:
-    """Gives the file behind an address of SQLite."""
+    """Return the file behind an address of SQLite."""
     return Path(url.removeprefix("sqlite:///"))
 
 
 async def tried(url: str, statement: str) -> None:
-    """Runs a statement beside the store, as an operator with a client of the database could."""
+    """Run a statement beside the store, as an operator with a client of the database could."""
     if url.startswith("sqlite"):
         with contextlib.closing(sqlite3.connect(file_of(url), isolation_level=None)) as connection:
             connection.execute(statement)
@@ -51,7 +51,7 @@ async def tried(url: str, statement: str) -> None:
 
 
 async def counted(url: str, table: str) -> int:
-    """Counts rows beside the store."""
+    """Count rows beside the store."""
     if url.startswith("sqlite"):
         with contextlib.closing(sqlite3.connect(file_of(url))) as connection:
             return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
@@ -66,7 +66,7 @@ async def counted(url: str, table: str) -> int:
 
 
 def killed_writer(url: str, run: int) -> set[str]:
-    """Lets a writer work for a moment, kills it, and gives what it was told to be kept."""
+    """Let a writer work for a moment, kill it, and return what it was told to be kept."""
     command = [sys.executable, "-m", "tests.contracts.writer", url, str(run)]
     writer = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
@@ -103,7 +103,7 @@ async def test_killed_process_loses_nothing(url: str, engine: str) -> None:
 
 @contextlib.contextmanager
 def no_file_above(size: int) -> Iterator[None]:
-    """Lets no file of this process grow above a size, as a full disk does."""
+    """Let no file of this process grow above a size, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -338,7 +338,7 @@ async def test_power_cut_is_provided_for(migrated: dict[str, str]) -> None:
 
 @pytest.fixture
 def empty_url(engine: str, postgres: Postgres, tmp_path: Path) -> Iterator[str]:
-    """Gives the address of a database without a schema."""
+    """Return the address of a database without a schema."""
     if engine == "sqlite":
         yield f"sqlite:///{tmp_path}/empty.db"
     else:

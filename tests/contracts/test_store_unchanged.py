@@ -13,13 +13,13 @@ from tests.contracts.samples import NOW, Shop, checkup, event, later
 
 
 def heard() -> CheckResult:
-    """Makes a checkup in which the record that decides was there."""
+    """Make a checkup in which the record that decides was there."""
     seen = checkup()
     return replace(seen, results=tuple(replace(each, verdict=Verdict.PRESENT) for each in seen.results))
 
 
 async def kept(shop: Shop, sender: str = "example.com") -> Domain:
-    """Adds a verified domain with a checkup that has a basis."""
+    """Add a verified domain with a checkup that has a basis."""
     made = await shop.account()
     one = await shop.domain(made.id, sender)
     verified = replace(one, dkim=new_health(HealthState.VERIFIED, NOW), is_holder=True)

@@ -1,4 +1,4 @@
-"""Holds the store to what it promises of events, endpoints and deliveries, on each engine."""
+"""Hold the store to what it promises of events, endpoints and deliveries, on each engine."""
 
 import asyncio
 from datetime import timedelta
@@ -19,7 +19,7 @@ DELIVERED = RetryDecision(fate=DeliveryStatus.DELIVERED)
 
 
 async def hook(store: Store, account_id: str, *events: str, most: int = 9) -> Webhook:
-    """Adds an endpoint."""
+    """Add an endpoint."""
     made = Webhook(
         id=fresh_id("wh"), account_id=account_id, url="https://x.dev/", events=events or ("*",), created_at=NOW
     )
@@ -28,26 +28,26 @@ async def hook(store: Store, account_id: str, *events: str, most: int = 9) -> We
 
 
 async def owed_domain(shop: Shop, *events: str, sender: str = "acme.example") -> tuple[Webhook, Domain]:
-    """Adds an account with an endpoint and a domain, whose first event is owed."""
+    """Add an account with an endpoint and a domain, whose first event is owed."""
     account = await shop.account()
     webhook = await hook(shop.store, account.id, *events)
     return webhook, await shop.domain(account.id, sender)
 
 
 async def due(store: Store, minutes: float = 0, owner: str = "me", **how: int) -> list[DueDelivery]:
-    """Claims what is due after so many minutes, for a minute."""
+    """Claim what is due after so many minutes, for a minute."""
     now = later(minutes=minutes)
     chosen = EndpointChoice(late=bool(how.get("failing", 0)), places=how.get("places", 2))
     return await store.claim_deliveries(now, now + MINUTE, owner, how.get("limit", 100), endpoints=chosen)
 
 
 def attempt(status: int | None = 200, minutes: float = 0) -> DeliveryAttempt:
-    """Makes an attempt."""
+    """Make an attempt."""
     return DeliveryAttempt(at=later(minutes=minutes), milliseconds=7, status=status, said="odd \0 text")
 
 
 def again(minutes: float) -> RetryDecision:
-    """Rules that it is tried again."""
+    """Rule that it is tried again."""
     return RetryDecision(fate=DeliveryStatus.PENDING, due_at=later(minutes=minutes))
 
 

@@ -1,4 +1,4 @@
-"""Adds domains for as long as it lives, and prints each name once it was acknowledged: to be killed."""
+"""Add domains for as long as it lives, and print each name once it was acknowledged: to be killed."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from tests.contracts.samples import Shop, domain, pooled_keys
 
 
 async def write(url: str, run: str) -> None:
-    """Adds one domain after the other to an account of its own."""
+    """Add one domain after the other to an account of its own."""
     async with open_store(url) as store:
         shop = Shop(store)
         made = await shop.account(id=f"account-{run}")

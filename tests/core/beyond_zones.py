@@ -1,4 +1,4 @@
-"""Fires the codes that no zone can show: the provider's word, other claims to the name, and trouble of our own."""
+"""Fire the codes that no zone can show: the provider's word, other claims to the name, and trouble of our own."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -99,23 +99,23 @@ PROVIDER: tuple[tuple[str | None, Evidence], ...] = (
 
 
 def of_provider(evidence: Evidence, domain: Domain = DOMAIN) -> list[Finding]:
-    """Gives what the provider's word and other claims tell."""
+    """Return what the provider's word and other claims tell."""
     return list(provider_findings.findings(domain, evidence, NOW))
 
 
 def of_a_contest(contested_at: datetime) -> list[Finding]:
-    """Gives what a holder is told of somebody who has asked for its name."""
+    """Return what a holder is told of somebody who has asked for its name."""
     return of_provider(seen(None), replace(DOMAIN, contested_at=contested_at))
 
 
 def of_an_outage(zones: int) -> list[Finding]:
-    """Gives what is told where so many zones fell silent at once."""
+    """Return what is told where so many zones fell silent at once."""
     silence = ResolverOutage(zones=zones, since=NOW - timedelta(hours=1))
     return [resolver_outage.outage_finding("acme.dev", silence)] if resolver_outage.is_resolver_outage(silence) else []
 
 
 def of_resolvers(why: Why, zone: str | None = None) -> list[Finding]:
-    """Gives what is told where nobody said which servers to ask; with a zone it is that zone's own trouble."""
+    """Return what is told where nobody said which servers to ask; with a zone it is that zone's own trouble."""
     plan = samples.plan()
     told: dict[Question, tuple[Reply, ...]] = {}
     for record in plan.records:
@@ -133,7 +133,7 @@ def _at_resolver(name: str, rdtype: str, answer: Unanswered) -> Seen:
 
 
 def findings() -> list[Finding]:
-    """Lists what this page finds."""
+    """List what this page finds."""
     groups: Iterable[list[Finding]] = (
         *(of_provider(evidence) for _, evidence in PROVIDER),
         of_a_contest(NOW - timedelta(hours=1)),
@@ -144,5 +144,5 @@ def findings() -> list[Finding]:
 
 
 def fired() -> set[str]:
-    """Lists the codes that this page fires."""
+    """List the codes that this page fires."""
     return {each.code for each in findings()}

@@ -1,4 +1,4 @@
-"""Judges a mail as a receiver does, over a zone that a test writes: name → type → records; what is listed is silent."""
+"""Judge a mail as a receiver does, over a zone that a test writes: name → type → records; what is listed is silent."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ Zone = Mapping[str, Mapping[str, Iterable[str]]]
 
 
 def records(rdtype: str, values: Iterable[str]) -> tuple[Rdata, ...]:
-    """Makes RDATA of what a zone file would say."""
+    """Make RDATA of what a zone file would say."""
     match rdtype:
         case "TXT":
             return samples.txt(*values)
@@ -31,7 +31,7 @@ def records(rdtype: str, values: Iterable[str]) -> tuple[Rdata, ...]:
 
 
 def answers(wanted: Iterable[Question], zone: Zone, silent: Collection[str] = ()) -> Seen:
-    """Answers questions from a zone."""
+    """Answer questions from a zone."""
     return {each: samples.replies(each.view, _answer(each, zone, silent)) for each in wanted}
 
 
@@ -48,7 +48,7 @@ def _answer(question: Question, zone: Zone, silent: Collection[str]) -> Answer:
 
 
 def organisation(host: str) -> str:
-    """Finds whose a host is, by the public suffix list."""
+    """Find whose a host is, by the public suffix list."""
     return organisation_of(host, suffixes())
 
 
@@ -64,7 +64,7 @@ def judged(
     now: datetime = NOW,
     known_keys: Collection[str] = (),
 ) -> AuthReport:
-    """Judges a mail."""
+    """Judge a mail."""
     read = message.parse_message(octets)
     came = envelope(read, ip, mail_from, helo, organisation)
     case = AuthInput(

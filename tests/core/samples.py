@@ -1,4 +1,4 @@
-"""Builds what the core judges, briefly: plans, replies and what was seen."""
+"""Build what the core judges, briefly: plans, replies and what was seen."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +32,7 @@ def plan(
 
 
 def domain(sender: str = "acme.dev", *, public_key: str = KEY, **more: Any) -> Domain:
-    """Returns a verified claim with the selector lh1, and without a MAIL FROM domain unless one is given."""
+    """Return a verified claim with the selector lh1, and without a MAIL FROM domain unless one is given."""
     health = new_health(HealthState.VERIFIED, BORN)
     claim = Domain(
         id="dom_1",
@@ -48,7 +48,7 @@ def domain(sender: str = "acme.dev", *, public_key: str = KEY, **more: Any) -> D
 
 
 def signed_by(plan: Plan, signer: str) -> Plan:
-    """Lets another name sign the sender's mail."""
+    """Let another name sign the sender's mail."""
     records = tuple(
         replace(each, host=f"lh1._domainkey.{signer}") if each.id is RecordId.DKIM else each for each in plan.records
     )
@@ -56,32 +56,32 @@ def signed_by(plan: Plan, signer: str) -> Plan:
 
 
 def txt(*values: str) -> tuple[Rdata, ...]:
-    """Makes one TXT of each value, split as DNS needs it."""
+    """Make one TXT of each value, split as DNS needs it."""
     return tuple(Txt(strings=split_text(value)) for value in values)
 
 
 def mx(*hosts: str) -> tuple[Rdata, ...]:
-    """Makes one MX of each host."""
+    """Make one MX of each host."""
     return tuple(Mx(preference=10, exchange=host) for host in hosts)
 
 
 def target(name: str) -> tuple[Rdata, ...]:
-    """Makes a CNAME's RDATA."""
+    """Make a CNAME's RDATA."""
     return (Target(name=name),)
 
 
 def address(ip: str) -> tuple[Rdata, ...]:
-    """Makes an address's RDATA."""
+    """Make an address's RDATA."""
     return (Address(ip=ip),)
 
 
 def found(name: str, rdtype: str, rdatas: tuple[Rdata, ...]) -> Found:
-    """Wraps records as an answer."""
+    """Wrap records as an answer."""
     return Found(rrset=RRset(owner=name, rdtype=rdtype, ttl=300, rdatas=rdatas))
 
 
 def replies(view: View, *answers: Answer) -> tuple[Reply, ...]:
-    """Gives each answer to a server of its own: ns1, ns2, …"""
+    """Return each answer to a server of its own: ns1, ns2, …"""
     return tuple(
         Reply(
             perspective=Perspective(view=view, server=f"ns{number}.acme.dev", address=f"192.0.2.{number}"),
@@ -92,5 +92,5 @@ def replies(view: View, *answers: Answer) -> tuple[Reply, ...]:
 
 
 def asked(name: str, rdtype: str, view: View, *answers: Answer) -> Seen:
-    """Makes one question with its answers, one server each."""
+    """Make one question with its answers, one server each."""
     return {Question(name=name, rdtype=rdtype, view=view): replies(view, *answers)}

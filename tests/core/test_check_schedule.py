@@ -18,7 +18,7 @@ SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3600, 86400))
 
 
 def aged(state: HealthState, age: timedelta, **more: object) -> Domain:
-    """Gives a domain that entered `state` so long ago and was last seen with its record there."""
+    """Return a domain that entered `state` so long ago and was last seen with its record there."""
     watch = RecordHealth(
         state=state, since=NOW - age, present_since=NOW - age if state is HealthState.VERIFIED else None
     )

@@ -27,23 +27,23 @@ KEY = "v=DKIM1; k=rsa; p="
 
 
 def delegated(**more: object) -> Domain:
-    """Gives a verified domain whose keys lie in our own zone."""
+    """Return a verified domain whose keys lie in our own zone."""
     return claim(HealthState.VERIFIED, **({"selector": "lh1", "key_delegation": HOME} | more))
 
 
 def rotating() -> Domain:
-    """Gives one whose next key is waited for."""
+    """Return one whose next key is waited for."""
     return rotation.start(delegated(), "lh2", "MIIC", T0, "asked for").domain
 
 
 def took(domain: Domain, minutes: float, **seen: Any) -> Domain:
-    """Takes in one look, so many minutes after T0."""
+    """Take in one look, so many minutes after T0."""
     look = KeyObservation(**({"active": RecordState.PRESENT} | seen))
     return rotation.advance(Transition(domain=domain), look, T0 + minutes * MINUTE).domain
 
 
 def switched() -> Domain:
-    """Gives one whose keys changed 11 minutes after T0."""
+    """Return one whose keys changed 11 minutes after T0."""
     return took(took(rotating(), 1, propagation=Propagation()), 11, propagation=Propagation())
 
 
@@ -127,7 +127,7 @@ def test_the_week_begins_when_the_provider_has_changed_too(said: str | None, sta
 
 
 def seen_at(alias: str | None, key: str | None) -> Propagation:
-    """Says where the next key is seen, with these at the alias and at its target; None is silence, and nothing."""
+    """Say where the next key is seen, with these at the alias and at its target; None is silence, and nothing."""
     coming = Rotation(selector="lh2", public_key=samples.KEY, started_at=T0)
     (_, one), (_, other) = (
         delegated_keys.planned_cnames("acme.dev", "lh1", HOME),

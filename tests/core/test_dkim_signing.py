@@ -15,7 +15,7 @@ MESSAGE = (
 
 
 def signature_of(message: bytes = MESSAGE, domain: str = "acme.dev", selector: str = "lh1") -> Signature:
-    """Returns the signature of a message before it is signed."""
+    """Return the signature of a message before it is signed."""
     return new_signature(parse_message(message), domain, selector, "rsa-sha256", AT)
 
 

@@ -21,7 +21,7 @@ REPORTS = "rua=mailto:dmarc@acme.dev"
 
 
 def tree(**records: str | None) -> Seen:
-    """Publishes records at the DMARC names of domains (`_` for `.`); nothing where it is None, no answer for "?"."""
+    """Publish records at the DMARC names of domains (`_` for `.`); nothing where it is None, no answer for "?"."""
     seen: Seen = {}
     for name, text in records.items():
         host = f"_dmarc.{name.replace('_', '.')}"
@@ -212,7 +212,7 @@ VALUES = {
 
 @st.composite
 def written(draw: st.DrawFn) -> str:
-    """Writes a record of a few tags, some twice, some with values that are none."""
+    """Write a record of a few tags, some twice, some with values that are none."""
     names = draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=5))
     tags = [f"{name}{draw(SPACE)}={draw(SPACE)}{draw(VALUES[name])}" for name in names]
     return "v=DMARC1" + "".join(f"{draw(SPACE)};{draw(SPACE)}{tag}" for tag in tags) + draw(st.sampled_from(["", ";"]))

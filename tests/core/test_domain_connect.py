@@ -91,7 +91,7 @@ senders = st.lists(labels, min_size=2, max_size=5).map(".".join)
 
 
 def substituted(record: TemplateRecord, variables: dict[str, str], sender: str) -> PlannedRecord:
-    """Returns what a DNS host writes for a record of the template, as the draft says."""
+    """Return what a DNS host writes for a record of the template, as the draft says."""
 
     def fill(text: str) -> str:
         for name, value in variables.items():
@@ -110,7 +110,7 @@ def substituted(record: TemplateRecord, variables: dict[str, str], sender: str) 
 
 
 def every_record(sender: str, selector: str, key: str) -> list[PlannedRecord]:
-    """Returns one of each planned record that there can be."""
+    """Return one of each planned record that there can be."""
     home = KeyDelegation(zone="keys.example.net", token="abcdefgh234567ab")
     name = f"lh.{sender}"
     return [

@@ -1,4 +1,4 @@
-"""Shows which names are taken and how each other one is refused; the suffix rules are the real list."""
+"""Show which names are taken and how each other one is refused; the suffix rules are the real list."""
 
 import json
 import time
@@ -44,7 +44,7 @@ def _answer(raw: object, rules: NameRules = RULES) -> str:
 
 
 def _outcome(parse: Callable[[], T]) -> T | Fault:
-    """Answers what was parsed, or the fault once it is shown to say what to do, in a message safe to print."""
+    """Answer what was parsed, or the fault once it is shown to say what to do, in a message safe to print."""
     try:
         return parse()
     except Fault as fault:

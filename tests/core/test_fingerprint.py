@@ -42,7 +42,7 @@ def mark(
     history: History = HISTORY,
     by: View = View.RECURSIVE,
 ) -> str | None:
-    """Gives the basis of a look with one answer."""
+    """Return the basis of a look with one answer."""
     reply = Reply(perspective=Perspective(view=by, server=server), answer=answer)
     return fingerprint_check("rules", PLAN, {Question(name="acme.dev", rdtype="TXT", view=view): (reply,)}, history)
 

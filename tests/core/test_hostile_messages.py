@@ -1,4 +1,4 @@
-"""Holds the judging of strangers' messages: any octets come to a verdict, soon, and signatures as dkimpy sees them."""
+"""Hold the judging of strangers' messages: any octets come to a verdict, soon, and signatures as dkimpy sees them."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ K = 1024
 
 
 def fill(piece: bytes, octets: int = 60 * K) -> bytes:
-    """Repeats a piece up to a size."""
+    """Repeat a piece up to a size."""
     return (piece * (octets // len(piece) + 1))[:octets]
 
 
@@ -70,7 +70,7 @@ HOSTILE = {
 
 
 def seconds(judge: Callable[[], AuthReport]) -> float:
-    """Measures the CPU that a judgement takes, with nothing remembered from before."""
+    """Measure the CPU that a judgement takes, with nothing remembered from before."""
     for cache in (parse_key_record, parse_dmarc_record, message.a_label):
         cache.cache_clear()
     began = time.process_time()

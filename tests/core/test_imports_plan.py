@@ -19,12 +19,12 @@ WRONG = "has 512 bits, which is too short"
 
 
 def public_key(pair: Pair) -> str:
-    """Gives what stands after p=."""
+    """Return what stands after p=."""
     return pair.record.partition("p=")[2]
 
 
 def key(pair: Pair | None = OWN, selector: str = "mail", **more: str) -> FoundKey:
-    """Makes a key as a source has it."""
+    """Make a key as a source has it."""
     return FoundKey(selector=selector, place="/k", private_key=Secret(pair.pem) if pair else None, **more)
 
 
@@ -39,7 +39,7 @@ def plan(
 
 
 def read(pair: Pair = OWN) -> KeyReading:
-    """Makes what a good key turns out to be."""
+    """Make what a good key turns out to be."""
     return KeyReading(public_key=public_key(pair))
 
 

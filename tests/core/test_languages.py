@@ -96,7 +96,7 @@ def test_a_catalogue_has_every_text_with_its_places(code: str) -> None:
 
 
 def _kept(text: str) -> set[str]:
-    """Finds what no language changes: names of records and protocols, settings, commands, tags."""
+    """Find what no language changes: names of records and protocols, settings, commands, tags."""
     shapes = r"\b(?:DKIM|CNAME|TXT|SPF|DMARC|SERVFAIL|DNSSEC|RFC \d+|LETTERHEAD_\w+|v=\w+1|[a-z]{1,5}=[a-z]\b|--[\w-]+)"
     return set(re.findall(shapes, text))
 
@@ -142,7 +142,7 @@ class Listening(Language, frozen=True):
     untold: list[str]
 
     def phrase(self, english: str) -> str:
-        """Translates, and notes a phrase that stays as it was."""
+        """Translate, and note a phrase that stays as it was."""
         translated = super().phrase(english)
         if translated == english and re.search(r"[a-z]{3,} [a-z]{2,}", english) and english not in self.untold:
             self.untold.append(english)
@@ -150,7 +150,7 @@ class Listening(Language, frozen=True):
 
 
 def shown(findings: tuple[Finding, ...]) -> list[Finding]:
-    """Leaves out what no set-up page shows."""
+    """Leave out what no set-up page shows."""
     return [each for each in findings if each.severity is not Severity.TIP and each.code not in catalogues.NEVER_SHOWN]
 
 

@@ -46,7 +46,7 @@ UNKNOWN = IdentityUnknown(provider_code="Throttled", detail="later")
 
 
 def claim(state: HealthState = HealthState.PENDING, mail_from: HealthState | None = None, /, **more: object) -> Domain:
-    """Gives a domain that entered `state` at T0, as the table would have left it."""
+    """Return a domain that entered `state` at T0, as the table would have left it."""
     live = state in (HealthState.VERIFIED, HealthState.AT_RISK)
     domain = Domain(
         id="dom_1",
@@ -70,7 +70,7 @@ def look(sight: RecordState, provider: IdentityReport | None = None, mail_from: 
 
 
 def run(domain: Domain, looks: Sequence[tuple[timedelta, Evidence]]) -> list[Transition]:
-    """Advances through looks, each at its time after T0."""
+    """Advance through looks, each at its time after T0."""
     steps: list[Transition] = []
     for after, evidence in looks:
         steps.append(advance(steps[-1].domain if steps else domain, evidence, T0 + after))
@@ -82,7 +82,7 @@ def kinds(step: Transition) -> list[EventKind]:
 
 
 def at_risk(**more: object) -> Domain:
-    """Gives a domain at risk since T0 + 10 min, its first miss at T0."""
+    """Return a domain at risk since T0 + 10 min, its first miss at T0."""
     steps = run(claim(HealthState.VERIFIED, **more), [(0 * HOUR, look(MISSING)), (10 * MINUTE, look(MISSING))])
     assert steps[-1].domain.dkim.state is HealthState.AT_RISK
     return steps[-1].domain

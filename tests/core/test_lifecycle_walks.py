@@ -30,7 +30,7 @@ PRESENT, MISSING, DIVIDED, UNANSWERED = (
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one look at one watched thing, as the oracle remembers it: for ever."""
+    """One look at one watched thing, as the oracle remembers it: for ever."""
 
     at: datetime
     sight: RecordState
@@ -105,7 +105,7 @@ class Oracle:
         )
 
     def window(self, log: list[Seen]) -> list[datetime]:
-        """Gives the misses among the last three looks, where they are enough."""
+        """Return the misses among the last three looks, where they are enough."""
         kept: list[Seen] = []
         for seen in log:
             repeated = kept and kept[-1].sight is MISSING is seen.sight and seen.at - kept[-1].at < 10 * MINUTE
@@ -121,7 +121,7 @@ class Oracle:
         return bool(losses) and losses[-1] - losses[0] >= 10 * MINUTE
 
     def run_since(self, end: int) -> datetime | None:
-        """Gives the start of the run of presence that reaches the look at `end`, within this state."""
+        """Return the start of the run of presence that reaches the look at `end`, within this state."""
         start = None
         for seen in reversed(self.log[: end + 1]):
             if seen.sight in (MISSING, DIVIDED):
@@ -130,7 +130,7 @@ class Oracle:
         return start
 
     def misses(self) -> list[datetime]:
-        """Gives the misses of the present spell: since the last whole hour of presence, or since before at risk."""
+        """Return the misses of the present spell: since the last whole hour of presence, or since before at risk."""
         misses = self.window(self.before) if self.log[0].sight is MISSING else []
         for n, seen in enumerate(self.log[1:], 1):
             start = self.run_since(n)
@@ -218,7 +218,7 @@ class Life:
         )
 
     def accept(self, step: Transition) -> None:
-        """Compares with the oracles; each change of state has its one event, and nothing else has one."""
+        """Compare with the oracles; each change of state has its one event, and nothing else has one."""
         was, self.domain = self.domain, step.domain
         watch = self.domain.mail_from_health
         assert watch is not None

@@ -1,4 +1,4 @@
-"""Shows how one message is judged: what each way of breaking it is called, and that silence is never a failure."""
+"""Show how one message is judged: what each way of breaking it is called, and that silence is never a failure."""
 
 import inspect
 import re
@@ -33,20 +33,20 @@ SIGNED = sealed(TEXT, OWN, "acme.dev", "lh1")
 
 
 def look(octets: bytes = SIGNED, zone: Zone | None = None, **rest: Any) -> AuthReport:
-    """Judges a message that came from the usual server by the usual envelope sender."""
+    """Judge a message that came from the usual server by the usual envelope sender."""
     changed = {**ZONE, **(zone or {})}
     held = {name: values for name, values in changed.items() if values}
     return judged(octets, held, **({"ip": IP, "mail_from": SENDER} | rest))
 
 
 def words(found: AuthReport) -> tuple[str, str, str, str]:
-    """Sums a proof up: DKIM, SPF, DMARC, and what becomes of the message."""
+    """Sum a proof up: DKIM, SPF, DMARC, and what becomes of the message."""
     dkim = found.dkim[0].verified.judgement.result.value if found.dkim else "none"
     return dkim, found.spf.judgement.result.value, found.dmarc.judgement.result.value, found.dmarc.outcome
 
 
 def codes(found: AuthReport) -> list[str]:
-    """Lists the findings that are named."""
+    """List the findings that are named."""
     parts = [*(each.verified.judgement for each in found.dkim), found.spf.judgement, found.dmarc.judgement]
     return [part.code for part in parts if part.code]
 

@@ -21,7 +21,7 @@ VERIFIED, PENDING, FAILED, DRAFT = (
 
 
 def stood(dkim: RecordHealth, mail_from: RecordHealth | None, *published: RecordId) -> Domain:
-    """Makes a domain with these records published and all others absent."""
+    """Make a domain with these records published and all others absent."""
     verdicts = tuple((each, Verdict.PRESENT if each in published else Verdict.ABSENT) for each in ALL)
     return replace(domain("a", "acme.dev"), dkim=dkim, mail_from_health=mail_from, verdicts=verdicts)
 

@@ -9,12 +9,12 @@ from letterhead.core.relay.proxy_protocol import HEAD, SIGNATURE, body_length, p
 
 
 def header(command: int, family: int, body: bytes) -> bytes:
-    """Writes a header of version 2."""
+    """Write a header of version 2."""
     return SIGNATURE + bytes([0x20 | command, family]) + struct.pack("!H", len(body)) + body
 
 
 def addresses(client: str) -> bytes:
-    """Writes the addresses and ports of a connection to ourselves."""
+    """Write the addresses and ports of a connection to ourselves."""
     server = "192.0.2.1" if "." in client else "2001:db8::1"
     return ip_address(client).packed + ip_address(server).packed + struct.pack("!HH", 50000, 25)
 

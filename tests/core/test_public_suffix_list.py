@@ -17,7 +17,7 @@ UNLISTED = "example"
 
 
 def organisational_domain(name: str) -> str | None:
-    """Gives one label more than the suffix, as the tests want it: nothing for a suffix, and for what is no name."""
+    """Return one label more than the suffix, as the tests want it: nothing for a suffix, and for what is no name."""
     try:
         parsed = parse_anywhere(name)
     except Fault:

@@ -12,7 +12,7 @@ PRESENT, WRONG, ABSENT, SILENT = Verdict.PRESENT, Verdict.WRONG, Verdict.ABSENT,
 
 
 def stands(verdict: Verdict, *, agreed: bool = True, record: RecordId = RecordId.DKIM) -> RecordResult:
-    """Makes a standing."""
+    """Make a standing."""
     planned = PlannedRecord(id=record, host=f"{record.value}.acme.dev", rdtype="TXT", value="it")
     return RecordResult(record=planned, verdict=verdict, agreed=agreed)
 

@@ -38,7 +38,7 @@ TAKEN, LATER, REFUSED = (RecipientReply(word=word, said=f"{word} said") for word
 
 
 def domain(mail_from: str | None, state: HealthState | None) -> Domain:
-    """Makes a verified domain."""
+    """Make a verified domain."""
     return Domain(
         id="d",
         account_id="acc_1",

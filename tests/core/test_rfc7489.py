@@ -8,7 +8,7 @@ from tests.rigs.signing import OWN, sealed
 
 
 def look(author: str, signer: str, records: dict[str, str], *, broken: bool = False) -> AuthReport:
-    """Judges a message of one domain that another signed; SPF says nothing."""
+    """Judge a message of one domain that another signed; SPF says nothing."""
     text = f"From: a@{author}\r\nTo: b@c.test\r\nSubject: x\r\nDate: now\r\nMessage-ID: <1@x>\r\n\r\nx\r\n".encode()
     zone: Zone = {f"_dmarc.{name}": {"TXT": [record]} for name, record in records.items()}
     zone = {**zone, f"k1._domainkey.{signer}": {"TXT": [OWN.record]}, author: {"TXT": ["x"]}}
@@ -17,7 +17,7 @@ def look(author: str, signer: str, records: dict[str, str], *, broken: bool = Fa
 
 
 def older(found: AuthReport) -> str:
-    """Gives the note on older receivers, with DMARC's result before it; empty where there is none."""
+    """Return the note on older receivers, with DMARC's result before it; empty where there is none."""
     notes = [note for note in found.notes if "RFC 7489" in note]
     assert len(notes) < 2
     return f"{found.dmarc.judgement.result} {notes[0]}" if notes else ""

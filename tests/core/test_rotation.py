@@ -30,25 +30,25 @@ LACKING = Propagation(missing_at=("ns2",))
 
 
 def rotating(**more: object) -> Domain:
-    """Gives a verified domain whose new key is waited for since T0."""
+    """Return a verified domain whose new key is waited for since T0."""
     return rotation.start(claim(HealthState.VERIFIED, **more), "s2", "MIIC", T0, "asked for").domain
 
 
 def step(
     domain: Domain, spread: Propagation | None, minutes: float, active: RecordState = RecordState.PRESENT, **more: Any
 ) -> Transition:
-    """Takes in one look, so many minutes after T0."""
+    """Take in one look, so many minutes after T0."""
     seen = KeyObservation(active=active, propagation=spread, **more)
     return rotation.advance(Transition(domain=domain), seen, T0 + minutes * MINUTE)
 
 
 def seen_at(minutes: float) -> Domain:
-    """Gives a rotating domain whose new key was first seen everywhere then."""
+    """Return a rotating domain whose new key was first seen everywhere then."""
     return step(rotating(), EVERYWHERE, minutes).domain
 
 
 def switched() -> Domain:
-    """Gives a domain whose keys have changed 11 minutes after T0."""
+    """Return a domain whose keys have changed 11 minutes after T0."""
     return step(seen_at(1), EVERYWHERE, 11).domain
 
 
@@ -194,7 +194,7 @@ BOGUS = Unanswered(why=Why.BOGUS)
 def spread(
     *servers: tuple[str, Answer], resolver: Answer | None = THERE, view: View = View.EVERY_SERVER
 ) -> Propagation:
-    """Judges what these servers said, and one resolver."""
+    """Judge what these servers said, and one resolver."""
     replies = tuple(
         Reply(perspective=Perspective(view=view, server=name, address=str(at)), answer=answer)
         for at, (name, answer) in enumerate(servers)

@@ -29,12 +29,12 @@ WITH_KEY = claim(HealthState.VERIFIED, sender="acme.dev", ed25519=KEY)
 
 
 def served(*values: str) -> Answer:
-    """Makes an answer of TXT records."""
+    """Make an answer of TXT records."""
     return samples.found(RECORD.host, "TXT", samples.txt(*values))
 
 
 def seen(*servers: Answer, resolver: Answer | None = None) -> Seen:
-    """Makes what servers and a resolver said of the key's record."""
+    """Make what servers and a resolver said of the key's record."""
     told = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *servers) if servers else {}
     return {**told, **(samples.asked(RECORD.host, "TXT", View.RECURSIVE, resolver) if resolver else {})}
 
@@ -43,18 +43,18 @@ THERE = served(RECORD.value)
 
 
 def looked(domain: Domain, what: Seen, minutes: float) -> Domain:
-    """Takes in one look, so many minutes after T0."""
+    """Take in one look, so many minutes after T0."""
     return second_key.advance(domain, Transition(domain=domain), what, T0 + minutes * MINUTE).domain
 
 
 def key_of(domain: Domain) -> Ed25519Key:
-    """Gives the second key."""
+    """Return the second key."""
     assert domain.ed25519 is not None
     return domain.ed25519
 
 
 def live() -> Domain:
-    """Gives a domain whose second key signs, seen first at T0."""
+    """Return a domain whose second key signs, seen first at T0."""
     return looked(looked(WITH_KEY, seen(THERE, THERE), 0), seen(THERE, THERE), 10)
 
 
@@ -128,14 +128,14 @@ def test_where_resolvers_stand_in_it_waits_a_day() -> None:
 
 
 def rotating(second: Ed25519Key | None) -> Domain:
-    """Gives a domain with a second key that signs, whose keys are to change."""
+    """Return a domain with a second key that signs, whose keys are to change."""
     domain = rotation.start(live(), "s2", "MIIC", T0 + 11 * MINUTE, "asked for").domain
     assert domain.rotation is not None
     return replace(domain, rotation=replace(domain.rotation, ed25519=second))
 
 
 def switch(domain: Domain, what: Seen) -> Domain:
-    """Lets the first key switch in one look, in which this is seen of the second one."""
+    """Let the first key switch in one look, in which this is seen of the second one."""
     now = T0 + 60 * MINUTE
     step = rotation.advance(
         Transition(domain=domain), KeyObservation(active=RecordState.MISSING, propagation=Propagation()), now

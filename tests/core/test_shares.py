@@ -1,4 +1,4 @@
-"""Tests how a scarce thing is shared by account."""
+"""Test how a scarce thing is shared by account."""
 
 from collections import Counter
 

@@ -32,7 +32,7 @@ def look(octets: bytes, zone: Zone | None = None, **given: Any) -> AuthReport:
 
 
 def oversigned(*names: str) -> bytes:
-    """Signs as dkimpy does with fields named once more than they are there, so that nobody can add them."""
+    """Sign as dkimpy does with fields named once more than they are there, so that nobody can add them."""
     covers = (*COVERS, "from", *names)
     head: bytes = dkim.sign(TEXT, b"k1", b"quay.dev", OWN.pem, include_headers=[name.encode() for name in covers])
     return head + TEXT

@@ -1,4 +1,4 @@
-"""Shows how SPF records are read and walked: places of faults, bounds in time and questions, and what is accepted."""
+"""Show how SPF records are read and walked: places of faults, bounds in time and questions, and what is accepted."""
 
 import time
 
@@ -167,7 +167,7 @@ Zone = dict[tuple[str, str], tuple[Rdata, ...]]
 
 
 def walked(text: str, zone: Zone, rounds: int = 12) -> tuple[LookupTree, int, int]:
-    """Walks a record of acme.dev, answering from a zone; gives the walk, how many questions and how many rounds."""
+    """Walk a record of acme.dev, answering from a zone; return the walk, how many questions and how many rounds."""
     record = parse_spf_record(text)
     seen: dict[Question, tuple[Reply, ...]] = {}
     for turn in range(rounds):
@@ -187,7 +187,7 @@ def _reply(zone: Zone, question: Question) -> tuple[Reply, ...]:
 
 
 def tree(**records: str) -> Zone:
-    """Makes a zone of SPF records, `a_b="…"` at a.b.example."""
+    """Make a zone of SPF records, `a_b="…"` at a.b.example."""
     return {(f"{name.replace('_', '.')}.example", "TXT"): samples.txt(text) for name, text in records.items()}
 
 

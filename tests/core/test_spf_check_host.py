@@ -1,4 +1,4 @@
-"""Holds check_host against the examples of RFC 7208 and a table of our own; nothing that was seen is asked again."""
+"""Hold check_host against the examples of RFC 7208 and a table of our own; nothing that was seen is asked again."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def check(
     record: str | None, ip: str, *, more: Zone | None = None, domain: str = "example.com",
     sender: str = "strong-bad@email.example.com", helo: str = "mx.example.org", silent: tuple[str, ...] = (),
 ) -> SpfCheck:  # fmt: skip
-    """Judges one client by the record of a domain."""
+    """Judge one client by the record of a domain."""
     zone = {name: dict(held) for name, held in {**A, **(more or {})}.items()}
     if record is not None:
         zone.setdefault(domain, {})["TXT"] = [record]
@@ -51,7 +51,7 @@ def check(
 
 
 def result(record: str | None, ip: str, **rest: Any) -> str:
-    """Gives the result's word."""
+    """Return the result's word."""
     return check(record, ip, **rest).judgement.result.value
 
 

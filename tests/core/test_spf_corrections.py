@@ -1,4 +1,4 @@
-"""Shows that the value in an SPF fix is the observed record with one thing mended: no sender is ever thrown away."""
+"""Show that the value in an SPF fix is the observed record with one thing mended: no sender is ever thrown away."""
 
 import pytest
 
@@ -102,7 +102,7 @@ def test_merging_keeps_what_a_redirect_lets_pass() -> None:
 
 
 def by_code(code: str, *texts: str, name: str = "lh.acme.dev") -> Finding:
-    """Checks the usual plan where these are the TXT records of a name; gives the finding of this code."""
+    """Check the usual plan where these are the TXT records of a name; return the finding of this code."""
     plan, seen = samples.plan(), dict[Question, tuple[Reply, ...]]()
     for _ in range(12):
         for question in check.next_questions(plan, seen, thorough=True):

@@ -1,4 +1,4 @@
-"""Holds our SPF parser and walk against checkdmarc, an implementation by other hands, on generated trees of records."""
+"""Hold our SPF parser and walk against checkdmarc, an implementation by other hands, on generated trees of records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def _as_dnspython(rdata: Rdata, rdtype: str) -> dns.rdata.Rdata:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Holds what one side says: the classes of its errors, and its counts where there are none."""
+    """What one side says: the classes of its errors, and its counts where there are none."""
 
     errors: frozenset[str]
     lookups: int = 0
@@ -90,7 +90,7 @@ BREAKS = {
 
 
 def theirs(zone: Zone) -> Verdict:
-    """Asks checkdmarc."""
+    """Ask checkdmarc."""
     checkdmarc.utils.DNS_CACHE.clear()
     resolver = ZoneResolver(zone)
     try:
@@ -102,7 +102,7 @@ def theirs(zone: Zone) -> Verdict:
 
 
 def ours(zone: Zone) -> Verdict:
-    """Asks our own walk, answering what it wants until it wants nothing."""
+    """Ask our own walk, answering what it wants until it wants nothing."""
     found = spf_texts(zone[ROOT]["TXT"])
     if len(found) != 1:
         return Verdict(frozenset({"several" if found else "none"}))
@@ -137,7 +137,7 @@ def _verdict(done: LookupTree) -> Verdict:
 
 
 def zone_of(*records: str | tuple[str, ...], **more: str) -> Zone:
-    """Makes a zone whose d0.example, d1.example, … hold the records."""
+    """Make a zone whose d0.example, d1.example, … hold the records."""
     texts = [(each,) if isinstance(each, str) else each for each in records]
     trees = {f"d{n}.example": {"TXT": samples.txt(*held)} for n, held in enumerate(texts) if held}
     return {**HOSTS, **trees, **{name: {"TXT": samples.txt(text)} for name, text in more.items()}}
@@ -214,7 +214,7 @@ HELD = st.one_of(*[st.tuples(RECORD)] * 12, st.tuples(SPOILT), st.tuples(RECORD,
 
 @st.composite
 def sound_trees(draw: st.DrawFn) -> list[tuple[str, ...]]:
-    """Makes trees in which each record includes later ones only, so that what they cost is what decides."""
+    """Make trees in which each record includes later ones only, so that what they cost is what decides."""
     records: list[tuple[str, ...]] = []
     for at in range(6):
         below = [f"include:d{n}.example" for n in range(at + 1, 6)]

@@ -40,7 +40,7 @@ class Held:
 
 
 def facts_for(account: str, name: str, held: dict[str, Held], suffix: str | None) -> CoverFacts:
-    """Makes the facts for one account, as the store returns them."""
+    """Make the facts for one account, as the store returns them."""
     up = names_up(name)
     claims = [
         CoverClaim(
@@ -58,7 +58,7 @@ def facts_for(account: str, name: str, held: dict[str, Held], suffix: str | None
 
 
 def model(account: str, name: str, held: dict[str, Held], suffix: str | None) -> str | None:
-    """Walks up from the name, label by label, and says who signs; knows nothing of the table."""
+    """Walk up from the name, label by label, and say who signs; know nothing of the table."""
     labels, taken = name.split("."), False
     for cut in range(len(labels) - 1):
         here = ".".join(labels[cut:])
@@ -82,7 +82,7 @@ suffixes = st.sampled_from(("dev", "acme.dev", "x.acme.dev", None))
 
 
 def with_zones(held: dict[str, Held], cuts: set[str]) -> dict[str, Held]:
-    """Says of each claim which zone it lies in, by where the zones are cut."""
+    """Say of each claim which zone it lies in, by where the zones are cut."""
     found = {}
     for at, claim in held.items():
         zone = max((each for each in cuts if at.endswith("." + each) or at == each), key=len, default=None)
@@ -190,7 +190,7 @@ def test_every_rule_is_reached() -> None:
 
 
 def replace_claim(claim: CoverClaim, **changes: object) -> CoverClaim:
-    """Changes a claim."""
+    """Change a claim."""
     known = {field: getattr(claim, field) for field in claim.__struct_fields__}
     return CoverClaim(**(known | changes))
 
@@ -236,7 +236,7 @@ EU = "eu.acme.dev"
 
 
 def seen(records: dict[str, str | None], *, exists: bool = True, silent: tuple[str, ...] = ()) -> Seen:
-    """Makes the answers for `eu.acme.dev` below `acme.dev`, by what stands at `_dmarc` of each name."""
+    """Make the answers for `eu.acme.dev` below `acme.dev`, by what stands at `_dmarc` of each name."""
     answers: dict[Question, tuple[Reply, ...]] = {}
     place = Perspective(view=View.ONE_RESOLVER, server="")
     for asked in cover_dmarc.questions(EU, "acme.dev"):
@@ -254,7 +254,7 @@ def seen(records: dict[str, str | None], *, exists: bool = True, silent: tuple[s
 
 
 def answer_for(answers: Seen, *, mail_from: bool = True) -> CoverDecision:
-    """Decides on `eu.acme.dev`, which `acme.dev` covers, with what was seen."""
+    """Decide on `eu.acme.dev`, which `acme.dev` covers, with what was seen."""
     signer = domain(sender="acme.dev", mail_from="lh.acme.dev", mail_from_health=new_health(HealthState.VERIFIED, BORN))
     if not mail_from:
         signer = domain(sender="acme.dev")

@@ -18,7 +18,7 @@ PLAIN = b"From: Acme <hello@acme.dev>\r\nSubject: Hi\r\n there\r\n\r\nHello\r\n\
 
 
 def finished(content: bytes, trace: Trace = TRACE) -> bytes:
-    """Reads and completes."""
+    """Read and complete."""
     return complete_message(read(content), trace, "acme.dev")
 
 

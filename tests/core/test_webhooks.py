@@ -139,7 +139,7 @@ def test_secrets_are_not_shown() -> None:
 
 
 def status(code: int | None, retry_after: str | None = None) -> HttpResult:
-    """Makes an answer."""
+    """Make an answer."""
     return HttpResult(status=code, said="", retry_after=retry_after)
 
 

@@ -36,13 +36,13 @@ AT = datetime(2026, 11, 23, 14, 2, 30, tzinfo=UTC)
 
 
 def key(servers: list[Answer], resolvers: list[Answer]) -> Seen:
-    """Lets servers and resolvers say something of the DKIM name."""
+    """Let servers and resolvers say something of the DKIM name."""
     with_authority = samples.asked(KEY.host, "TXT", View.EVERY_SERVER, *servers)
     return {**with_authority, **samples.asked(KEY.host, "TXT", View.RECURSIVE, *resolvers)}
 
 
 def found(seen: Seen, history: History = NO_HISTORY) -> dict[str, Finding]:
-    """Examines what was seen, and gives the findings by code."""
+    """Examine what was seen, and return the findings by code."""
     return {each.code: each for each in check.examine(PLAN, seen, history=history).findings}
 
 
@@ -65,7 +65,7 @@ def test_what_resolvers_reject_is_not_present(resolvers: list[Answer], verdict: 
 
 
 def validated(answer: Answer) -> Answer:
-    """Makes an answer one that the resolver has validated."""
+    """Make an answer one that the resolver has validated."""
     assert isinstance(answer, Found | NoData | NxDomain)
     return replace(answer, authentic=True)
 

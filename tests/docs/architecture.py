@@ -1,4 +1,4 @@
-"""Makes docs/architecture.svg: the packages, and which way their imports run."""
+"""Make docs/architecture.svg: the packages, and which way their imports run."""
 
 from dataclasses import dataclass
 from html import escape

@@ -60,7 +60,7 @@ Message = tuple[str | tuple[str, str], str]  # a text, or one and other, and its
 
 
 def messages() -> Iterator[Message]:
-    """Yields everything that is to be translated, each once."""
+    """Yield everything that is to be translated, each once."""
     yield from dict.fromkeys((*_texts_of_pages(), *_texts_in_calls(), *_texts_of_findings(), *_phrases()))
 
 
@@ -85,7 +85,7 @@ def _texts_in_calls() -> Iterator[Message]:
 
 
 def shown_to_customers() -> list[Diagnosis]:
-    """Lists the diagnoses that a set-up page can show: no tips, and nothing that only a check without a plan finds."""
+    """List the diagnoses that a set-up page can show: no tips, and nothing that only a check without a plan finds."""
     unique = dict.fromkeys((*(each for topic in TOPICS for each in topic.all_diagnoses()), *DIAGNOSES.values()))
     shown = (each for each in unique if each.severity is not Severity.TIP or each.code in WEIGHS_MORE)
     return [each for each in shown if each.code not in NEVER_SHOWN]
@@ -101,7 +101,7 @@ def _phrases() -> Iterator[Message]:
 
 
 def template() -> Catalog:
-    """Makes the catalogue without translations."""
+    """Make the catalogue without translations."""
     catalogue = Catalog(project="Letterhead", creation_date=MADE, revision_date=MADE, fuzzy=False)
     for text, context in messages():
         catalogue.add(text, context=context or None)
@@ -109,7 +109,7 @@ def template() -> Catalog:
 
 
 def update(code: str) -> str:
-    """Makes a language's catalogue: the translations that it has, of the texts that there are."""
+    """Make a language's catalogue: the translations that it has, of the texts that there are."""
     path = FOLDER / f"{code}.po"
     catalogue = Catalog(locale=code, project="Letterhead", creation_date=MADE, revision_date=MADE, fuzzy=False)
     if path.exists():
@@ -120,7 +120,7 @@ def update(code: str) -> str:
 
 
 def written(catalogue: Catalog) -> str:
-    """Returns a catalogue as Babel writes it, with the head that a reader of ours needs."""
+    """Return a catalogue as Babel writes it, with the head that a reader of ours needs."""
     made = BytesIO()
     write_po(made, catalogue, width=110, omit_header=True, ignore_obsolete=True, sort_output=False, no_location=True)
     head = (
@@ -132,7 +132,7 @@ def written(catalogue: Catalog) -> str:
 
 
 def read_by_babel(code: str) -> dict[str, tuple[str, ...]]:
-    """Reads a catalogue with Babel: each text, after its context where it has one, with its translations."""
+    """Read a catalogue with Babel: each text, after its context where it has one, with its translations."""
     with (FOLDER / f"{code}.po").open("rb") as file:
         read = read_po(file, locale=code)
     return {
@@ -145,7 +145,7 @@ def read_by_babel(code: str) -> dict[str, tuple[str, ...]]:
 
 
 def formats() -> str:
-    """Makes formats.toml from CLDR."""
+    """Make formats.toml from CLDR."""
     return (
         "# How dates, times, numbers and lists are written, of Unicode's CLDR; written by ./dev languages.\n"
         + "".join(_formats_of(code) for code in CODES)
@@ -178,7 +178,7 @@ _FIELDS |= {"H": "{hour}", "HH": "{hour:02}", "mm": "{minute:02}"}
 
 
 def _pattern(pattern: str) -> str:
-    """Turns a pattern of CLDR (UTS 35) into a template."""
+    """Turn a pattern of CLDR (UTS 35) into a template."""
     pieces = re.findall(r"'[^']*'|[A-Za-z]+|[^A-Za-z']+", pattern)
     return "".join(each[1:-1] if each.startswith("'") else _FIELDS.get(each, each) for each in pieces)
 
@@ -188,7 +188,7 @@ def _quoted(text: str) -> str:
 
 
 def write() -> None:
-    """Writes what has changed."""
+    """Write what has changed."""
     made = {f"{code}.po": update(code) for code in CODES} | {"formats.toml": formats()}
     for name, text in made.items():
         path = FOLDER / name

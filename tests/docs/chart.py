@@ -1,4 +1,4 @@
-"""Makes what follows from the settings in the Helm chart's schema, and the table of its values in the docs."""
+"""Make what follows from the settings in the Helm chart's schema, and the table of its values in the docs."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Makes docs/compared.md from docs/compared.toml: what the best peer says of a mistake, and what we say, by a run."""
+"""Make docs/compared.md from docs/compared.toml: what the best peer says of a mistake, and what we say, by a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ HEADER = """| | mistake | the best peer says | Letterhead says |
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Holds one row: `says` is the peer's message, empty where no peer has one; `case` is the code's own by default."""
+    """One row: `says` is the peer's message, empty where no peer has one; `case` is the code's own by default."""
 
     what: str
     reported: tuple[str, ...]
@@ -40,18 +40,18 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def mistakes() -> tuple[Mistake, ...]:
-    """Reads the rows."""
+    """Read the rows."""
     return msgspec.toml.decode(TABLE.read_bytes(), type=_Table).mistake
 
 
 def page(findings: Mapping[tuple[str, str], Finding]) -> str:
-    """Makes the page from the findings of all cases, by code and case."""
+    """Make the page from the findings of all cases, by code and case."""
     rows = [_row(number, each, findings) for number, each in enumerate(mistakes(), 1)]
     return "\n\n".join([INTRODUCTION, "\n".join([HEADER, *rows])]) + "\n"
 
 
 def ours(mistake: Mistake, findings: Mapping[tuple[str, str], Finding]) -> Finding | None:
-    """Finds what we say; nothing where no case shows it yet."""
+    """Find what we say; nothing where no case shows it yet."""
     named = findings.get((mistake.code, mistake.case or mistake.code))
     return named or next(
         (found for (code, _), found in sorted(findings.items(), key=_key) if code == mistake.code), None

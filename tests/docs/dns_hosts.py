@@ -1,4 +1,4 @@
-"""Makes docs/dns-hosts.md: the table of DNS hosts, and what we say at each when records are missing."""
+"""Make docs/dns-hosts.md: the table of DNS hosts, and what we say at each when records are missing."""
 
 import textwrap
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ HEADER = """| DNS host | nameservers | name | the zone itself | long TXT | MX pr
 
 
 def page() -> str:
-    """Makes the page."""
+    """Make the page."""
     hosts = sorted(load_hosts(), key=lambda host: host.name.lower())
     rows = "\n".join(_row(host) for host in hosts)
     return "\n\n".join([INTRODUCTION, f"{HEADER}\n{rows}", *(_section(host) for host in hosts)]) + "\n"

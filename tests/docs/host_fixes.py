@@ -1,4 +1,4 @@
-"""Asks what we say when records are missing at each DNS host: a whole check on a zone with that host's name servers."""
+"""Ask what we say when records are missing at each DNS host: a whole check on a zone with that host's name servers."""
 
 import asyncio
 import tomllib
@@ -17,7 +17,7 @@ PLAN = samples.plan()
 
 
 def missing_at(servers: list[str]) -> dict[RecordId, Finding]:
-    """Gives the finding for each planned record of a zone that holds none, served by these name servers."""
+    """Return the finding for each planned record of a zone that holds none, served by these name servers."""
     lines = [f"{PLAN.zone}. 3600 IN NS {server}." for server in servers]
     soa = f"{PLAN.zone}. 3600 IN SOA {servers[0]}. hostmaster.{PLAN.zone}. 1 7200 3600 1209600 600"
     text = "\n".join([f"$ORIGIN {PLAN.zone}.", soa, *lines])

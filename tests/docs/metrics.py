@@ -1,4 +1,4 @@
-"""Makes docs/metrics.md from what a process exports: every metric with its type, its labels and its meaning."""
+"""Make docs/metrics.md from what a process exports: every metric with its type, its labels and its meaning."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ means that nobody knows.
 
 
 def page() -> str:
-    """Makes the page."""
+    """Make the page."""
     own = PrometheusMeter()
     before = {each.name for each in own.collect(None)}
     own.watch_disks(lambda: [FreeSpace(use="database", folder="/", octets=1, reserve=1)])
@@ -57,7 +57,7 @@ def page() -> str:
 
 
 def _count_once(meter: PrometheusMeter) -> None:
-    """Counts everything once, so that each family has a sample with its labels."""
+    """Count everything once, so that each family has a sample with its labels."""
     meter.count_response("GET", "/domains", 200, 0.01)
     meter.count_check("SUCCESS")
     meter.count_call("ses", "look", "ok")

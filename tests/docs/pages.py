@@ -1,4 +1,4 @@
-"""Makes the pages of docs/ that are made from code; `./dev docs` writes them."""
+"""Make the pages of docs/ that are made from code; `./dev docs` writes them."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ Shown = dict[str, list[tuple[Case, Finding]]]
 
 
 def pages() -> dict[str, str]:
-    """Makes every page, by its path below docs/."""
+    """Make every page, by its path below docs/."""
     shown = shown_by_cases()
     made = {
         f"{FINDINGS}/{each.code}.md": catalogue.page(each, _example(each.code, shown)) for each in DIAGNOSES.values()
@@ -47,7 +47,7 @@ def pages() -> dict[str, str]:
 
 
 def write() -> None:
-    """Writes what has changed, and removes pages of findings that are made no more."""
+    """Write what has changed, and remove pages of findings that are made no more."""
     made = pages()
     for name in sorted(written() - set(made)):
         (DOCS / name).unlink()
@@ -61,7 +61,7 @@ def write() -> None:
 
 
 def shown_by_cases() -> Shown:
-    """Runs every zone case; gives for each code the cases that show it, the one named after it first."""
+    """Run every zone case; return for each code the cases that show it, the one named after it first."""
     shown: Shown = {}
     for each in case.cases():
         for finding in case.examine(each)[0].findings:
@@ -72,12 +72,12 @@ def shown_by_cases() -> Shown:
 
 
 def first_findings(shown: Shown) -> dict[tuple[str, str], Finding]:
-    """Gives the finding of each code in each case."""
+    """Return the finding of each code in each case."""
     return {(code, each.name): finding for code, found in reversed(shown.items()) for each, finding in reversed(found)}
 
 
 def written() -> set[str]:
-    """Lists the pages of findings that are there, by their path below docs/."""
+    """List the pages of findings that are there, by their path below docs/."""
     return {f"{FINDINGS}/{path.name}" for path in (DOCS / FINDINGS).glob("*.md")}
 
 
@@ -92,7 +92,7 @@ def _example(code: str, shown: Shown) -> Example | None:
 
 
 def examples(shown: Shown) -> str:
-    """Makes the findings that `letterhead explain` shows, one of each code, with keys shortened."""
+    """Make the findings that `letterhead explain` shows, one of each code, with keys shortened."""
     chosen = {code: _example(code, shown) for code in sorted(DIAGNOSES)}
     written = {code: each.finding for code, each in chosen.items() if each is not None}
     return catalogue.shorten(msgspec.json.format(msgspec.json.encode(written), indent=1).decode()) + "\n"

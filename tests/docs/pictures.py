@@ -1,4 +1,4 @@
-"""Knows what each picture of the docs shows, and a fingerprint of what its page is made of.
+"""What each picture of the docs shows, and a fingerprint of what its page is made of.
 
 A page is made of its template with all that this one takes in, the texts that these name, the styles and the scripts.
 What the pages of the demo's domains hold is not counted: a new finding does not make a picture of the form stale.
@@ -27,14 +27,14 @@ _TEXT = re.compile(r"""["']([a-z_]+)\.([a-z_0-9]*)["']\s*(~)?""")
 
 
 def shown() -> dict[str, str]:
-    """Gives the name of each picture that the docs show, and of the page that it is of."""
+    """Return the name of each picture that the docs show, and of the page that it is of."""
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     told = "\n".join(page.read_text("utf-8") for page in pages)
     return {name: name.split("-")[0] for name in sorted(set(re.findall(r"images/([a-z0-9-]+)\.png", told)))}
 
 
 def fingerprint(page: str) -> str:
-    """Digests what a page is made of."""
+    """Digest what a page is made of."""
     texts = tomllib.loads((WEB / "texts" / "en.toml").read_text("utf-8"))
     sources = [source for _, source in sorted(_templates(TEMPLATES[page]))]
     sources += [
@@ -53,7 +53,7 @@ def _templates(name: str) -> set[tuple[str, str]]:
 
 
 def _named_texts(source: str, texts: dict[str, dict[str, object]]) -> Iterator[object]:
-    """Gives each text that a template names; all with the same beginning where the rest follows from a state."""
+    """Return each text that a template names; all with the same beginning where the rest follows from a state."""
     for section, key, is_prefix in _TEXT.findall(source):
         for name, text in texts.get(section, {}).items():
             if name == key or (is_prefix and name.startswith(key)):
@@ -61,7 +61,7 @@ def _named_texts(source: str, texts: dict[str, dict[str, object]]) -> Iterator[o
 
 
 def write_fingerprints() -> None:
-    """Writes the fingerprint of each page of which a picture was just made."""
+    """Write the fingerprint of each page of which a picture was just made."""
     lines = [f'{page} = "{fingerprint(page)}"' for page in sorted(set(shown().values()))]
     head = "# What each page was made of when its pictures were: `./dev screenshots` writes both.\n"
     FINGERPRINTS.write_text(head + "\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""Turns a page as the repository shows it into one as the site's builder reads it: lists, links, diagrams.
+"""Turn a page as the repository shows it into one as the site's builder reads it: lists, links, diagrams.
 
 GitHub's Markdown (CommonMark) lets a list follow a paragraph at once, and indents what belongs to an item by the width
 of its marker. Python-Markdown wants an empty line before a list, and four spaces.

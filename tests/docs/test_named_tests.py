@@ -1,4 +1,4 @@
-"""Holds that the tests and pages which documents name are there: a defence whose test is gone is none."""
+"""Hold that the tests and pages which documents name are there: a defence whose test is gone is none."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ ROW = re.compile(r"^\|(?P<cells>.+)\|$", re.MULTILINE)
 
 
 def rows(page: str) -> Iterator[list[str]]:
-    """Gives the cells of each row of the first table, without its head."""
+    """Return the cells of each row of the first table, without its head."""
     table = page.partition("\n## ")[0]
     for row in list(ROW.finditer(table))[2:]:
         yield [cell.strip() for cell in row["cells"].split(" | ")]

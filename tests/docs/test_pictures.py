@@ -1,4 +1,4 @@
-"""Holds that the pictures of the docs show the pages as they are."""
+"""Hold that the pictures of the docs show the pages as they are."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Holds the site of the docs: each page has one place in its navigation."""
+"""Hold the site of the docs: each page has one place in its navigation."""
 
 from collections import Counter
 from pathlib import Path

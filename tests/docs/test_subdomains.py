@@ -1,4 +1,4 @@
-"""Holds docs/subdomains.md against the tables that it shows."""
+"""Hold docs/subdomains.md against the tables that it shows."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Makes the table of DNS hosts in docs/writing-records.md; the rest of that page is written by hand."""
+"""Make the table of DNS hosts in docs/writing-records.md; the rest of that page is written by hand."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ PART = re.compile(r"(<!-- hosts: ./dev docs writes this -->\n).*?(<!-- end -->)"
 
 
 def page() -> str:
-    """Makes the page: as it is, with the table anew."""
+    """Make the page: as it is, with the table anew."""
     accesses = sorted((row.access for row in HOSTS), key=lambda access: access.name.lower())
     rows = "\n".join(map(_row, accesses))
     return PART.sub(lambda hit: f"{hit[1]}\n{HEADER}\n{rows}\n\n{hit[2]}", PAGE.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Runs the test of one promise at soak size: `./dev soak P1 --size 500`; lists the promises when asked for none."""
+"""Run the test of one promise at soak size: `./dev soak P1 --size 500`; list the promises when asked for none."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from tests.faults.promises import PROMISES, ROOT, SIZE, SOAK, Promise, promise
 
 
 def main() -> int:
-    """Reads the words of the command."""
+    """Read the words of the command."""
     parser = argparse.ArgumentParser(prog="./dev soak", description=__doc__)
     parser.add_argument("promise", nargs="?", type=name_in_any_case, choices=[each.name for each in PROMISES])
     parser.add_argument("--size", type=int, help="how many; the soak's own size unless said")
@@ -21,18 +21,18 @@ def main() -> int:
 
 
 def name_in_any_case(word: str) -> str:
-    """Gives the name of a promise as it is written in the list; what is no name stays as it is."""
+    """Return the name of a promise as it is written in the list; what is no name stays as it is."""
     return next((each.name for each in PROMISES if each.name.lower() == word.lower()), word)
 
 
 def line(each: Promise) -> str:
-    """Writes a promise in one line."""
+    """Write a promise in one line."""
     sizes = f"{each.size} in CI, {each.soak} in a soak: {each.of}" if each.size else "one size"
     return f"{each.name:4} {each.text}\n     {sizes}\n     {each.test}"
 
 
 def soak(each: Promise, wanted: int | None) -> int:
-    """Runs pytest without a limit of time, and lets the figures through."""
+    """Run pytest without a limit of time, and let the figures through."""
     number = wanted or each.soak
     more = {SOAK: each.name, SIZE: str(number)} if number else {}
     os.chdir(ROOT)

@@ -1,4 +1,4 @@
-"""Lets each test say its figures: they stand in the summary of the run, so that docs/reliability.md can have them."""
+"""Let each test say its figures: they stand in the summary of the run, so that docs/reliability.md can have them."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ Figures = Callable[..., None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lets a soak take its time."""
+    """Let a soak take its time."""
     if promises.SOAK in os.environ:
         for item in items:
             item.add_marker(pytest.mark.timeout(0), append=False)
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Iterator[Figures]:
-    """Notes figures by their names; they are printed at the end of the test."""
+    """Note figures by their names; they are printed at the end of the test."""
     noted: dict[str, object] = {}
     yield lambda **more: noted.update(more)
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in noted.items())
@@ -30,5 +30,5 @@ def figures(request: pytest.FixtureRequest, record_property: Callable[[str, obje
 
 @pytest.fixture
 def size(request: pytest.FixtureRequest) -> int:
-    """Gives the size of the promise that this file holds: `test_p01_…` is P1."""
+    """Return the size of the promise that this file holds: `test_p01_…` is P1."""
     return promises.size(f"P{int(Path(request.node.path).name[6:8])}")

@@ -1,4 +1,4 @@
-"""Makes requests up at random from the served document: right paths, names and fields, odd values. Knows no socket."""
+"""Make requests up at random from the served document: right paths, names and fields, odd values. Knows no socket."""
 
 import json
 import random
@@ -19,7 +19,7 @@ HEADERS = ("Idempotency-Key", "If-None-Match", "Accept", "Accept-Language", "X-F
 
 
 class Made(NamedTuple):
-    """Holds one request."""
+    """One request."""
 
     method: str
     target: str
@@ -28,7 +28,7 @@ class Made(NamedTuple):
 
 
 def requests(document: dict[str, Any], chance: random.Random, many: int, known: Mapping[str, str]) -> Iterator[Made]:
-    """Makes so many requests for all operations of a document, in turn; `known` are ids that there are."""
+    """Make so many requests for all operations of a document, in turn; `known` are ids that there are."""
     paths = document["paths"].items()
     every = [(method, path, told[method]) for path, told in paths for method in METHODS if method in told]
     for number in range(many):

@@ -1,4 +1,4 @@
-"""Lists what hostile clients send, as octets: each must be refused with a 4xx. Knows no server and no socket."""
+"""List what hostile clients send, as octets: each must be refused with a 4xx. Knows no server and no socket."""
 
 import gzip
 import zlib
@@ -10,14 +10,14 @@ KB, MB = 1024, 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Hostile:
-    """Holds one hostile request."""
+    """One hostile request."""
 
     name: str
     octets: bytes
 
 
 def requests(key: str) -> Iterator[Hostile]:
-    """Gives all of them, each in the name of a key that may add domains."""
+    """Return all of them, each in the name of a key that may add domains."""
     signed = b"Authorization: Bearer " + key.encode()
     for name, head in {**_lines(), **_fields(signed)}.items():
         yield Hostile(name, head)
@@ -40,7 +40,7 @@ def _post(signed: bytes, body: bytes, *fields: bytes) -> bytes:
 
 
 def _lines() -> dict[str, bytes]:
-    """Gives broken request lines and versions."""
+    """Return broken request lines and versions."""
     end = b"\r\nHost: a\r\nConnection: close\r\n\r\n"
     return {
         "noise": bytes(range(128, 256)) * 4,
@@ -73,7 +73,7 @@ def _lines() -> dict[str, bytes]:
 
 
 def _targets() -> dict[str, bytes]:
-    """Gives paths and queries that lead nowhere, with a good key."""
+    """Return paths and queries that lead nowhere, with a good key."""
     return {
         "up the tree": b"/../../etc/passwd",
         "up the tree, encoded": b"/%2e%2e/%2e%2e/etc/passwd",
@@ -97,7 +97,7 @@ def _targets() -> dict[str, bytes]:
 
 
 def _fields(signed: bytes) -> dict[str, bytes]:
-    """Gives broken and too many header fields."""
+    """Return broken and too many header fields."""
     start, end = b"GET /domains HTTP/1.1\r\n", b"\r\nConnection: close\r\n\r\n"
     host = start + b"Host: a\r\n"
     return {
@@ -122,7 +122,7 @@ def _fields(signed: bytes) -> dict[str, bytes]:
 
 
 def _bodies() -> dict[str, bytes]:
-    """Gives bodies that are no wish."""
+    """Return bodies that are no wish."""
     return {
         "100,000 brackets": b"[" * 50_000 + b"]" * 50_000,
         "60,000 brackets": b"[" * 30_000 + b"]" * 30_000,  # that fit into a body
@@ -153,7 +153,7 @@ def _bodies() -> dict[str, bytes]:
 
 
 def _coded() -> dict[str, tuple[tuple[bytes, ...], bytes]]:
-    """Gives bodies in codings that nobody asked for."""
+    """Return bodies in codings that nobody asked for."""
     json, bomb = b"Content-Type: application/json", gzip.compress(bytes(10 * MB), 9)
     form = b"Content-Type: multipart/form-data; boundary=a"
     return {
@@ -172,7 +172,7 @@ def _coded() -> dict[str, tuple[tuple[bytes, ...], bytes]]:
 
 
 def _framed(signed: bytes) -> dict[str, bytes]:
-    """Gives requests whose end two readers could see in two places (RFC 9112 6.3)."""
+    """Return requests whose end two readers could see in two places (RFC 9112 6.3)."""
     start = b"POST /domains HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\n" + signed
     body, chunked = b'{"sender":"acme"}', start + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
     return {

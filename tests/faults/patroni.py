@@ -1,4 +1,4 @@
-"""Kills the primary of a Patroni cluster (etcd, HAProxy before it) under the running service: `./dev patroni`.
+"""Kill the primary of a Patroni cluster (etcd, HAProxy before it) under the running service: `./dev patroni`.
 
 Not a part of `./dev test`: it needs Patroni, etcd and HAProxy, and the time that Patroni takes to notice (its ttl).
 """
@@ -38,27 +38,27 @@ class Node:
     server: Server
 
     def answers(self, path: str) -> bool:
-        """Says whether Patroni answers 200, which is how HAProxy asks who is the primary."""
+        """Say whether Patroni answers 200, which is how HAProxy asks who is the primary."""
         try:
             return httpx2.get(f"http://127.0.0.1:{self.api}{path}", timeout=2).status_code == 200
         except httpx2.TransportError:
             return False
 
     def kill(self) -> None:
-        """Kills Patroni and its server at once, as a machine that loses its power."""
+        """Kill Patroni and its server at once, as a machine that loses its power."""
         postmaster = int((self.data / "postmaster.pid").read_text("utf-8").split()[0])
         self.server.signal(signal.SIGKILL)
         os.kill(postmaster, signal.SIGKILL)
         self.server.ended()
 
     def stop(self) -> None:
-        """Asks Patroni to stop, which stops its server."""
+        """Ask Patroni to stop, which stops its server."""
         self.server.signal(signal.SIGTERM)
         self.server.ended()
 
 
 def settings_of(name: str, folder: Path, ports: tuple[int, int], etcd: int, binaries: Path) -> dict[str, object]:
-    """Writes Patroni's settings for one node, with a synchronous standby."""
+    """Write Patroni's settings for one node, with a synchronous standby."""
     port, api = ports
     return {
         "scope": "letterhead",
@@ -101,7 +101,7 @@ listen primary
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[tuple[int, list[Node]]]:
-    """Runs etcd, two nodes and HAProxy; gives the port that leads to the primary, and the nodes."""
+    """Run etcd, two nodes and HAProxy; return the port that leads to the primary, and the nodes."""
     binaries = find_binaries(folder)
     etcd, peers, entry = (free_port("127.0.0.1") for _ in range(3))
     with ExitStack() as opened:
@@ -129,7 +129,7 @@ def cluster(folder: Path) -> Iterator[tuple[int, list[Node]]]:
 
 
 def main() -> int:
-    """Runs the failover, and prints its figures."""
+    """Run the failover, and print its figures."""
     with tempfile.TemporaryDirectory(prefix="patroni-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o777)

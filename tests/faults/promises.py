@@ -1,4 +1,4 @@
-"""Lists what is promised: in which test each promise is held, at what size in CI, and at what size in a soak."""
+"""List what is promised: in which test each promise is held, at what size in CI, and at what size in a soak."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ SOAK, SIZE = "LETTERHEAD_SOAK", "LETTERHEAD_SOAK_SIZE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """Holds one promise; `size` counts what `of` says, and is None where there is nothing to count."""
+    """One promise; `size` counts what `of` says, and is None where there is nothing to count."""
 
     name: str
     text: str
@@ -129,12 +129,12 @@ PROMISES = (
 
 
 def promise(name: str) -> Promise:
-    """Finds a promise by its name."""
+    """Find a promise by its name."""
     return next(each for each in PROMISES if each.name == name)
 
 
 def size(name: str) -> int:
-    """Says how large a test is to be: as `./dev soak` asks, else what fits CI."""
+    """Say how large a test is to be: as `./dev soak` asks, else what fits CI."""
     each = promise(name)
     if each.size is None:
         raise ValueError(f"{name} has no size: there is nothing in it to count")
@@ -143,5 +143,5 @@ def size(name: str) -> int:
 
 
 def there(each: Promise) -> bool:
-    """Says whether the test has been written."""
+    """Say whether the test has been written."""
     return (ROOT / each.test).exists()

@@ -31,7 +31,7 @@ MANY = 8
 
 @pytest.fixture
 async def proxy(postgres: Postgres) -> AsyncIterator[Chaos]:
-    """Runs a proxy before the database."""
+    """Run a proxy before the database."""
     async with chaos.running("127.0.0.1", postgres.port) as running_proxy:
         yield running_proxy
 
@@ -40,7 +40,7 @@ async def proxy(postgres: Postgres) -> AsyncIterator[Chaos]:
 async def world(
     tmp_path: Path, postgres_url: str, proxy: Chaos, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
-    """Opens an installation that reaches its database through the proxy."""
+    """Open an installation that reaches its database through the proxy."""
     monkeypatch.setattr("letterhead.adapters.storage.postgres_pool.STATEMENT_SECONDS", PATIENCE)
     await migrate(postgres_url)
     there = postgres_url.rpartition("@")[2].partition("/")[0]
@@ -53,7 +53,7 @@ async def world(
 
 
 async def add(world: World, name: str) -> bool:
-    """Adds a domain; says whether that was acknowledged, and takes no other fault than trouble of storage."""
+    """Add a domain; say whether that was acknowledged, and take no other fault than trouble of storage."""
     try:
         await domains.add_domain(world.deps, world.account.id, Limits(), DomainRequest(sender=name))
     except Fault as fault:
@@ -63,12 +63,12 @@ async def add(world: World, name: str) -> bool:
 
 
 async def stored(world: World) -> list[str]:
-    """Lists what is there."""
+    """List what is there."""
     return [each.sender for each in await world.deps.store.domains(world.account.id, DomainQuery())]
 
 
 async def all_is_well(world: World, names: list[str], acked: list[str]) -> None:
-    """Holds that what was acknowledged is there, and that asking again brings the rest, each once."""
+    """Hold that what was acknowledged is there, and that asking again brings the rest, each once."""
     assert set(acked) <= set(await stored(world))
     for name in names:
         assert await add(world, name)

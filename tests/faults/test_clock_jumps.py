@@ -14,7 +14,7 @@ SOON = timedelta(days=2)
 
 
 def clock_library() -> Path:
-    """Finds the library that turns the clock of a process, as ./dev unpacked it."""
+    """Find the library that turns the clock of a process, as ./dev unpacked it."""
     places = (DEBIAN.parent / "usr" / "lib", Path("/usr/lib"))
     return next(path for place in places for path in place.glob("*/faketime/libfaketime.so.1"))
 

@@ -27,7 +27,7 @@ WHOLE = 5  # of so many kills one is of the whole service, the others of its sto
 
 
 class Ledger:
-    """Holds what clients were told to be kept."""
+    """What clients were told to be kept."""
 
     def __init__(self) -> None:
         self.acked: set[str] = set()
@@ -36,7 +36,7 @@ class Ledger:
         self._clients: list[threading.Thread] = []
 
     def begin(self, serving: Serving, key: str, *, outlive: bool) -> None:
-        """Lets clients add domains until the server is gone, or (where they outlive that) until the end."""
+        """Let clients add domains until the server is gone, or (where they outlive that) until the end."""
         self._stop.clear()
         work = self._for_long if outlive else self._until_gone
         names = [f"client-{number}" for number in range(CLIENTS)]
@@ -46,7 +46,7 @@ class Ledger:
         until(lambda: self.acked)  # on a busy machine the first answer takes its time
 
     def end(self) -> None:
-        """Waits for the clients."""
+        """Wait for the clients."""
         self._stop.set()
         for client in self._clients:
             client.join(30)
@@ -74,7 +74,7 @@ class Ledger:
 
 
 def kept(serving: Serving, key: str) -> set[str]:
-    """Lists what is there, and holds that each domain came with its key."""
+    """List what is there, and hold that each domain came with its key."""
     with serving.client(key) as client:
         listed = client.get("/domains").json()
     assert all(each["privateDKIMKey"] and each["selector"] for each in listed)
@@ -82,7 +82,7 @@ def kept(serving: Serving, key: str) -> set[str]:
 
 
 def installed(folder: Path, keys: int, **settings: str) -> Installation:
-    """Sets an installation up that adds domains as fast as it can and asks nobody."""
+    """Set an installation up that adds domains as fast as it can and asks nobody."""
     made = Installation(folder, KEY_POOL="1", RATE_LIMIT="10000/s burst 20000", DNS_RESOLVERS="127.0.0.1:9", **settings)
     migrated = made.run("migrate")
     assert migrated.returncode == 0, migrated.stderr
@@ -136,7 +136,7 @@ async def test_kill_9_of_a_writer_loses_nothing(tmp_path: Path, size: int, figur
 
 
 def killed(url: str, kill: int) -> set[str]:
-    """Runs a writer in a process of its own, kills it, and gives what it was told to be kept."""
+    """Run a writer in a process of its own, kill it, and return what it was told to be kept."""
     command = [sys.executable, "-m", "tests.contracts.writer", url, str(kill)]
     with subprocess.Popen(command, cwd=promises.ROOT, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
@@ -171,7 +171,7 @@ def test_postgres_that_does_not_wait_for_the_disk_loses(tmp_path: Path, figures:
 def crashed(
     folder: Path, postgres: Postgres, crashes: int, *, until_lost: bool = False
 ) -> tuple[int, int, list[float]]:
-    """Crashes Postgres under the service again and again; counts what was acknowledged and lost, times the recovery.
+    """Crash Postgres under the service again and again; count what was acknowledged and lost, time the recovery.
 
     `until_lost` kills it outright each time, and ends with the first loss: a busy machine has little in flight.
     """
@@ -196,7 +196,7 @@ def crashed(
 
 
 def until_written(serving: Serving, key: str, ledger: Ledger) -> float:
-    """Says how long it takes until a write is acknowledged again."""
+    """Say how long it takes until a write is acknowledged again."""
     began, sender = time.monotonic(), "again.test"
     with serving.client(key) as client:
         while client.post("/domains", json={"sender": sender}).status_code != 200:
@@ -207,5 +207,5 @@ def until_written(serving: Serving, key: str, ledger: Ledger) -> float:
 
 
 def times(waits: list[float]) -> str:
-    """Writes the median and the longest of several waits."""
+    """Write the median and the longest of several waits."""
     return f"{statistics.median(waits):.2f}, at most {max(waits):.2f}"

@@ -39,38 +39,38 @@ class Wire:
             self._connection.execute(f"PRAGMA {pragma}").fetchall()
 
     async def execute_fetchall(self, sql: str, values: Mapping[str, Any] | None = None) -> list[Any]:
-        """Runs one statement."""
+        """Run one statement."""
         return list(self._connection.execute(sql, values or {}))
 
     async def rollback(self) -> None:
-        """Undoes what was begun."""
+        """Undo what was begun."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Closes it."""
+        """Close it."""
         self._connection.close()
 
 
 def named(cursor: apsw.Cursor, row: tuple[object, ...]) -> dict[str, object]:
-    """Gives a row whose columns have their names."""
+    """Return a row whose columns have their names."""
     return dict(zip((name for name, *_ in cursor.description), row, strict=True))
 
 
 @dataclass
 class Acked:
-    """Holds what the store said was done, at one instant."""
+    """What the store said was done, at one instant."""
 
     added: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
     under_way: str = ""
 
     def now(self) -> "Acked":
-        """Keeps it as it is at this instant."""
+        """Keep it as it is at this instant."""
         return Acked(set(self.added), set(self.deleted), self.under_way)
 
     def lost(self, found: set[str]) -> set[str]:
-        """Says what a store that holds `found` has forgotten: what was added, or that it was deleted."""
+        """Say what a store that holds `found` has forgotten: what was added, or that it was deleted."""
         kept = self.added - self.deleted - {self.under_way}
         return (kept - found) | (self.deleted & found)
 
@@ -79,7 +79,7 @@ Wreck = tuple[Acked, Mapping[str, bytes]]
 
 
 async def a_run(path: Path, pragmas: Sequence[str], cuts: int, seed: int) -> list[Wreck]:
-    """Adds and deletes domains, and keeps what cuts at random writes would have left."""
+    """Add and delete domains, and keep what cuts at random writes would have left."""
     chance, wrecks = random.Random(seed), list[Wreck]()
     async with open_store(f"sqlite:///{path}", migrate_first=True) as store:
         account = await Shop(store).account(id="acc")
@@ -101,7 +101,7 @@ async def a_run(path: Path, pragmas: Sequence[str], cuts: int, seed: int) -> lis
 
 
 async def add_and_delete(store: SqlStore, acked: Acked, wanted: Domain, number: int) -> None:
-    """Adds one domain, and deletes every fourth; notes each when the store says that it is done."""
+    """Add one domain, and delete every fourth; note each when the store says that it is done."""
     own = replace(pooled_keys(1)[0], sealed=bytes(1500))
     acked.under_way = wanted.sender
     await store.claim(Shop(store).claim(wanted, own=own), Limits())
@@ -113,7 +113,7 @@ async def add_and_delete(store: SqlStore, acked: Acked, wanted: Domain, number: 
 
 
 def written(folder: Path, wreck: Mapping[str, bytes]) -> Path:
-    """Writes what a cut left into a folder, and gives the database file."""
+    """Write what a cut left into a folder, and return the database file."""
     folder.mkdir()
     for path, octets in wreck.items():
         (folder / Path(path).name).write_bytes(octets)
@@ -121,7 +121,7 @@ def written(folder: Path, wreck: Mapping[str, bytes]) -> Path:
 
 
 async def after(folder: Path, wreck: Mapping[str, bytes]) -> set[str]:
-    """Opens what a cut left as the service does, and lists the domains; each is whole."""
+    """Open what a cut left as the service does, and list the domains; each is whole."""
     file = written(folder, wreck)
     async with open_store(f"sqlite:///{file}") as store:
         names = {each.sender for each in await store.domains("acc", DomainQuery())}
@@ -132,7 +132,7 @@ async def after(folder: Path, wreck: Mapping[str, bytes]) -> set[str]:
 
 
 async def cut(folder: Path, pragmas: Sequence[str], cuts: int) -> tuple[int, int, int]:
-    """Cuts the power so many times; counts the cuts, what was acknowledged before each, and what was lost."""
+    """Cut the power so many times; count the cuts, what was acknowledged before each, and what was lost."""
     made = acked = lost = 0
     for run in range(-(-cuts // CUTS_IN_A_RUN)):
         path = folder / f"run{run}" / "letterhead.db"

@@ -27,7 +27,7 @@ TLS = ssl.create_default_context()  # unused, and slow to make for each client
 
 @pytest.fixture
 async def house(tmp_path: Path, size: int) -> AsyncIterator[Installation]:
-    """Runs an installation."""
+    """Run an installation."""
     async with running(tmp_path, rate=1e6, burst=10**6) as installation:
         pair = installation.deps.keyring.make_pair()  # one key under many names: making keys is not what is asked about
         await installation.deps.store.pool_keys([new_pooled_key(installation.deps, pair) for _ in range(size + 10)])
@@ -36,7 +36,7 @@ async def house(tmp_path: Path, size: int) -> AsyncIterator[Installation]:
 
 @pytest.fixture
 async def proxy(house: Installation) -> AsyncIterator[Chaos]:
-    """Runs a proxy before it."""
+    """Run a proxy before it."""
     address = urlsplit(house.url)
     async with chaos.running(str(address.hostname), int(address.port or 0)) as running_proxy:
         yield running_proxy
@@ -50,7 +50,7 @@ class Stubborn:
         self._key = key
 
     async def ask(self, method: str, path: str, *, idempotency: str | None = None, **body: object) -> httpx2.Response:
-        """Asks until it is answered."""
+        """Ask until it is answered."""
         headers = {"Authorization": f"Bearer {self._key}", "Connection": "close"}
         if idempotency:
             headers["Idempotency-Key"] = idempotency
@@ -83,7 +83,7 @@ async def test_lost_replies_double_nothing(house: Installation, proxy: Chaos, si
 
 
 async def identities_after_a_minute(house: Installation, names: list[str]) -> set[str]:
-    """Publishes what the domains want, lets a minute go by, and names what the provider holds."""
+    """Publish what the domains want, let a minute go by, and names what the provider holds."""
     clock, dns = Clock(noon()), WrittenDns("acme.dev")
     world = World(replace(house.deps, resolver=dns, now=clock), house.world.account, house.world.key)
     for name in names:
@@ -97,7 +97,7 @@ async def identities_after_a_minute(house: Installation, names: list[str]) -> se
 
 
 async def stored_domains(world: World) -> list[Domain]:
-    """Lists the account's domains."""
+    """List the account's domains."""
     return list(await world.deps.store.domains(world.account.id, DomainQuery()))
 
 

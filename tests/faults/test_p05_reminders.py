@@ -27,7 +27,7 @@ JUMPS = (*[timedelta(hours=hours) for hours in (1, 5, 11, 24, 40)], timedelta(da
 
 
 async def due(folder: Path, url: str, many: int) -> None:
-    """Adds domains yesterday, so that the first reminder of each is due."""
+    """Add domains yesterday, so that the first reminder of each is due."""
     yesterday = Clock(datetime.now(UTC) - timedelta(hours=25))
     async with opened(folder, Overrides(now=yesterday), DATABASE_URL=url) as world:
         for number in range(many):
@@ -35,7 +35,7 @@ async def due(folder: Path, url: str, many: int) -> None:
 
 
 async def settled(url: str) -> bool:
-    """Ends the leases of the dead, and says whether nothing is left to hand over."""
+    """End the leases of the dead, and say whether nothing is left to hand over."""
     connection = await asyncpg.connect(url)
     try:
         open_ = "due_at <= $1 AND outcome IS NULL AND handed_at IS NULL"
@@ -46,7 +46,7 @@ async def settled(url: str) -> bool:
 
 
 async def forget_leases(url: str) -> None:
-    """Lets nobody wait until the leases of the dead run out."""
+    """Let nobody wait until the leases of the dead run out."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("UPDATE reminders SET lease_until = NULL, lease_owner = NULL")

@@ -52,7 +52,7 @@ class FailingDns:
         self.failure: Why | None = None
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Answers like any resolver."""
+        """Answer like any resolver."""
         seen: dict[Question, tuple[Reply, ...]] = {}
         for question in questions:
             if self.failure is None:
@@ -66,19 +66,19 @@ class FailingDns:
 
 @pytest.fixture
 def dns() -> FailingDns:
-    """Gives DNS that can fail."""
+    """Return DNS that can fail."""
     return FailingDns()
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Gives a clock to turn."""
+    """Return a clock to turn."""
     return Clock(noon())
 
 
 @pytest.fixture
 async def world(tmp_path: Path, dns: FailingDns, clock: Clock) -> AsyncIterator[World]:
-    """Opens an installation with a verified domain in each zone."""
+    """Open an installation with a verified domain in each zone."""
     async with opened(tmp_path, Overrides(resolver=dns, now=clock)) as made:
         for zone in ZONES:
             await made.add(zone)
@@ -92,7 +92,7 @@ async def world(tmp_path: Path, dns: FailingDns, clock: Clock) -> AsyncIterator[
 
 
 async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Evidence:
-    """Judges what one check learns, as the operation does."""
+    """Judge what one check learns, as the operation does."""
     dns.failure = failure
     domain = await world.domain(ZONES[0])
     plan, history = (
@@ -115,14 +115,14 @@ class Tally:
     looks: Counter[int] = field(default_factory=Counter)  # in each minute
 
     def after(self) -> tuple[int, int]:
-        """Gives the busiest quarter of an hour in the outage's last hour, and after it."""
+        """Return the busiest quarter of an hour in the outage's last hour, and after it."""
         end = int(OUTAGE / check_schedule.MINUTE)
         before = max(sum(self.looks[start + each] for each in range(15)) for start in range(end - 60, end - 15))
         return before, max(sum(self.looks[start + each] for each in range(15)) for start in range(end, end + 60))
 
 
 def live(domain: Domain, bad: Evidence, good: Evidence, begin: datetime, chance: random.Random, tally: Tally) -> None:
-    """Lets one domain live through the outage, looked at whenever it is due."""
+    """Let one domain live through the outage, looked at whenever it is due."""
     end, first = begin + OUTAGE, True
     while (now := domain.next_check_at) is not None and now < end + 2 * SOON:
         step = lifecycle.advance(domain, bad if now < end else good, now)
@@ -225,7 +225,7 @@ async def test_an_outage_in_real_packets(tmp_path: Path, clock: Clock) -> None:
 
 
 def mode_at(scenes: Sequence[Scene], at: datetime) -> str:
-    """Says which scene was played at a time."""
+    """Say which scene was played at a time."""
     return next((each.mode for each in reversed(scenes) if each.since <= at), "")
 
 
@@ -236,17 +236,17 @@ class Sent:
         self.letters: list[Email] = []
 
     async def send(self, letter: Email) -> SendResult:
-        """Takes one letter."""
+        """Take one letter."""
         self.letters.append(letter)
         return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
     async def try_connection(self) -> SendResult:
-        """Says that it is there."""
+        """Say that it is there."""
         return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
 
 async def work(world: World) -> None:
-    """Checks and reminds where it is due, as the worker does."""
+    """Check and remind where it is due, as the worker does."""
     now = world.deps.now()
     for owed in await world.deps.store.claim_reminders(now, now + timedelta(minutes=1), "test", 100):
         await reminders.send(world.deps, owed, "test")
@@ -255,7 +255,7 @@ async def work(world: World) -> None:
 
 
 async def states(world: World) -> list[HealthState]:
-    """Lists the domains' states."""
+    """List the domains' states."""
     return [(await world.domain(zone)).dkim.state for zone in ZONES]
 
 

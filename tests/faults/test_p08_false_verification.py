@@ -35,7 +35,7 @@ Change = Callable[[random.Random, str], Sequence[str]]
 
 @lru_cache
 def public_key(number: int) -> str:
-    """Makes a public key; 0 is ours, the others are other claims'."""
+    """Make a public key; 0 is ours, the others are other claims'."""
     key = rsa.generate_private_key(65537, 2048).public_key()
     return base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
@@ -48,35 +48,35 @@ def plan() -> Plan:
 
 
 def ours() -> str:
-    """Writes the record to publish."""
+    """Write the record to publish."""
     return plan().records[0].value
 
 
 def flip(chance: random.Random, text: str) -> Sequence[str]:
-    """Flips one bit of the text."""
+    """Flip one bit of the text."""
     octets = bytearray(text.encode("latin-1"))
     octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
     return [octets.decode("latin-1")]
 
 
 def prefix(chance: random.Random, text: str) -> Sequence[str]:
-    """Cuts the end off."""
+    """Cut the end off."""
     return [text[: chance.randrange(len(text))]]
 
 
 def suffix(chance: random.Random, text: str) -> Sequence[str]:
-    """Cuts the beginning off."""
+    """Cut the beginning off."""
     return [text[chance.randrange(1, len(text)) :]]
 
 
 def hole(chance: random.Random, text: str) -> Sequence[str]:
-    """Takes a piece out."""
+    """Take a piece out."""
     start = chance.randrange(len(text))
     return [text[:start] + text[start + chance.randrange(1, 40) :]]
 
 
 def inserted(chance: random.Random, text: str) -> Sequence[str]:
-    """Puts something in."""
+    """Put something in."""
     start = chance.randrange(len(text))
     return [
         text[:start]
@@ -86,19 +86,19 @@ def inserted(chance: random.Random, text: str) -> Sequence[str]:
 
 
 def another(chance: random.Random, text: str) -> Sequence[str]:
-    """Answers with another claim's key."""
+    """Answer with another claim's key."""
     return [text.replace(public_key(0), public_key(chance.randrange(1, 4)))]
 
 
 def both(chance: random.Random, text: str) -> Sequence[str]:
-    """Answers with ours and another one's."""
+    """Answer with ours and another one's."""
     pair = [text, *chance.choice([another, flip, prefix, suffix])(chance, text)]
     chance.shuffle(pair)
     return pair
 
 
 def tagged(chance: random.Random, text: str) -> Sequence[str]:
-    """Adds a tag, before or behind: some of these forbid the key, some mean nothing."""
+    """Add a tag, before or behind: some of these forbid the key, some mean nothing."""
     tag = chance.choice(
         ["v=DKIM2", "v=dkim1", "k=ed25519", "k=", "h=sha1", "h=sha1:sha256", "s=tlsrpt", "s=email", "t=s", "t=y",
          "n=hello", "p=", f"p={public_key(1)}", "g=", "x"]
@@ -107,14 +107,14 @@ def tagged(chance: random.Random, text: str) -> Sequence[str]:
 
 
 def recased(chance: random.Random, text: str) -> Sequence[str]:
-    """Changes the case of a stretch."""
+    """Change the case of a stretch."""
     start = chance.randrange(len(text))
     end = start + chance.randrange(1, 60)
     return [text[:start] + text[start:end].swapcase() + text[end:]]
 
 
 def shared(chance: random.Random, text: str) -> Sequence[str]:
-    """Answers with what every customer publishes, and with nothing of the key."""
+    """Answer with what every customer publishes, and with nothing of the key."""
     return [
         chance.choice(["v=spf1 include:spf.mail.test ~all", "v=DMARC1; p=none", "v=DKIM1; k=rsa; p=", "v=DKIM1", ""])
     ]
@@ -131,24 +131,24 @@ QUESTION = wire_form(QUERY.name) + struct.pack("!HH", TXT, 1)
 
 
 def packet(texts: Sequence[str]) -> bytes:
-    """Writes the answer as a server with authority does: RFC 1035 4.1, each record's name a pointer to the question."""
+    """Write the answer as a server with authority does: RFC 1035 4.1, each record's name a pointer to the question."""
     header = struct.pack("!6H", 1, 0x8400, 1, len(texts), 0, 0)
     return header + QUESTION + b"".join(record(strings(text.encode("latin-1"))) for text in texts)
 
 
 def record(rdata: bytes) -> bytes:
-    """Writes one TXT record."""
+    """Write one TXT record."""
     return b"\xc0\x0c" + struct.pack("!HHIH", TXT, 1, 300, len(rdata)) + rdata
 
 
 def strings(octets: bytes) -> bytes:
-    """Writes a text as character-strings."""
+    """Write a text as character-strings."""
     pieces = [octets[at : at + 255] for at in range(0, len(octets), 255)] or [b""]
     return b"".join(bytes([len(piece)]) + piece for piece in pieces)
 
 
 def answer(chance: random.Random, texts: Sequence[str]) -> Answer:
-    """Reads what a server sent, at times with a bit of the packet itself flipped on its way."""
+    """Read what a server sent, at times with a bit of the packet itself flipped on its way."""
     octets = bytearray(packet(texts))
     if chance.random() < 0.3:
         octets[chance.randrange(12, len(octets))] ^= 1 << chance.randrange(8)
@@ -159,7 +159,7 @@ def answer(chance: random.Random, texts: Sequence[str]) -> Answer:
 
 
 def verdict(answers: Sequence[Answer]) -> RecordState:
-    """Judges what the servers said, as a check does."""
+    """Judge what the servers said, as a check does."""
     record = plan().records[0]
     question = Question(name=record.host, rdtype="TXT", view=View.EVERY_SERVER)
     replies = tuple(
@@ -173,7 +173,7 @@ def verdict(answers: Sequence[Answer]) -> RecordState:
 
 @lru_cache(maxsize=10_000)
 def modulus(text: str) -> int | None:
-    """Asks dkimpy which key a receiver would verify with; nothing where it would not."""
+    """Ask dkimpy which key a receiver would verify with; nothing where it would not."""
     try:
         key, _, kind, _ = dkim.evaluate_pk("name", text.encode("latin-1"))
     except Exception:  # each refusal has its own kind there
@@ -182,7 +182,7 @@ def modulus(text: str) -> int | None:
 
 
 def receives_ours(each: Answer) -> bool:
-    """Says whether a receiver that asks this server verifies with our key and no other."""
+    """Say whether a receiver that asks this server verifies with our key and no other."""
     if not isinstance(each, Found) or len(each.rrset.rdatas) != 1:
         return False
     (rdata,) = each.rrset.rdatas

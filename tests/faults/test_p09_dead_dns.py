@@ -23,13 +23,13 @@ MOST = 3.0
 
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[HostileDns]:
-    """Runs servers of which those of `drop.test` never answer, and those of `nodata.test` do."""
+    """Run servers of which those of `drop.test` never answer, and those of `nodata.test` do."""
     with hostile_dns.running() as servers:
         yield servers
 
 
 def filled(serving: Serving, dead: float) -> str:
-    """Adds domains that are looked at every 6 s, that share of them with dead servers; gives the account's key."""
+    """Add domains that are looked at every 6 s, that share of them with dead servers; return the account's key."""
     key = serving.open_account()
     with serving.client(key) as client:
         for number in range(DOMAINS):
@@ -39,7 +39,7 @@ def filled(serving: Serving, dead: float) -> str:
 
 
 def times(serving: Serving, key: str, requests: int) -> list[float]:
-    """Asks for the list so many times, while the worker of the same process checks."""
+    """Ask for the list so many times, while the worker of the same process checks."""
     took = []
     with serving.client(key) as client:
         for _ in range(requests):
@@ -50,7 +50,7 @@ def times(serving: Serving, key: str, requests: int) -> list[float]:
 
 
 def p99(took: list[float]) -> float:
-    """Gives the time within which 99 of 100 were answered."""
+    """Return the time within which 99 of 100 were answered."""
     return statistics.quantiles(took, n=100)[98]
 
 

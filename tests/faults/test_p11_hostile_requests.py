@@ -38,7 +38,7 @@ SLOW = {  # how many octets at once, how often, of what; the service ends each a
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Runs the service."""
+    """Run the service."""
     installation = Installation(
         tmp_path_factory.mktemp("hostile"),
         KEY_POOL="4",
@@ -53,12 +53,12 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 @pytest.fixture(scope="module")
 def key(serving: Serving) -> str:
-    """Gives a key of the operator's first account."""
+    """Return a key of the operator's first account."""
     return serving.open_account()
 
 
 def sent(serving: Serving, octets: bytes, seconds: float = 15) -> bytes:
-    """Sends octets and reads until the end; a server that has refused need not read on."""
+    """Send octets and read until the end; a server that has refused need not read on."""
     host, port = serving.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=seconds) as connection:
         sending = threading.Thread(target=send_all, args=(connection, octets))
@@ -69,13 +69,13 @@ def sent(serving: Serving, octets: bytes, seconds: float = 15) -> bytes:
 
 
 def send_all(connection: socket.socket, octets: bytes) -> None:
-    """Sends as much as the other side takes."""
+    """Send as much as the other side takes."""
     with suppress(OSError):
         connection.sendall(octets)
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Reads until the other side ends."""
+    """Read until the other side ends."""
     answer = b""
     with suppress(ConnectionResetError):
         while piece := connection.recv(65536):
@@ -84,20 +84,20 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def cpu(serving: Serving) -> float:
-    """Says how many seconds all threads of the service have run."""
+    """Say how many seconds all threads of the service have run."""
     tasks = Path(f"/proc/{serving.process.pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def rss(serving: Serving) -> int:
-    """Says how much memory the service holds, in octets."""
+    """Say how much memory the service holds, in octets."""
     status = Path(f"/proc/{serving.process.pid}/status").read_text()
     (kilobytes,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
     return int(kilobytes) * 1024
 
 
 def complaint(answer: bytes) -> str:
-    """Says what is wrong with an answer that should be a refusal, or nothing."""
+    """Say what is wrong with an answer that should be a refusal, or nothing."""
     head, _, body = answer.partition(b"\r\n\r\n")
     status = re.match(rb"HTTP/1\.1 (\d{3}) ", head)
     if not status or not status.group(1).startswith(b"4"):
@@ -159,7 +159,7 @@ def test_generated_requests_break_nothing(serving: Serving, key: str, size: int,
 
 
 def some_ids(client: httpx2.Client) -> dict[str, str]:
-    """Adds one of each thing, and gives their ids by the names of parameters."""
+    """Add one of each thing, and return their ids by the names of parameters."""
     assert client.post("/domains", json={"sender": "acme.dev"}).status_code == 200
     webhook = client.post("/webhooks", json={"webhook": "https://acme.dev/", "events": ["*"]}).json()["id"]
     return {
@@ -174,7 +174,7 @@ def some_ids(client: httpx2.Client) -> dict[str, str]:
 def asked(
     connection: http.client.HTTPConnection, made: generated_requests.Made, headers: dict[str, str]
 ) -> tuple[int, bytes]:
-    """Asks over the connection, or a new one where the service ended that."""
+    """Ask over the connection, or a new one where the service ended that."""
     for last in (False, True):
         try:
             connection.request(made.method, made.target, made.body, headers)
@@ -188,7 +188,7 @@ def asked(
 
 
 def half_envelope(text: bytes) -> str:
-    """Says what an envelope lacks; a page of HTML is one for people."""
+    """Say what an envelope lacks; a page of HTML is one for people."""
     if text.startswith(b"<"):
         return ""
     told = json.loads(text)
@@ -197,7 +197,7 @@ def half_envelope(text: bytes) -> str:
 
 
 def judged(serving: Serving, each: Hostile) -> tuple[str, float]:
-    """Sends one request: what is wrong with the answer, and the processor time, the least of three where it is much."""
+    """Send one request: what is wrong with the answer, and the processor time, the least of three where it is much."""
     least = CPU * 20
     for _ in range(3):
         began = cpu(serving)
@@ -209,7 +209,7 @@ def judged(serving: Serving, each: Hostile) -> tuple[str, float]:
 
 
 def names(key: str) -> Iterator[Hostile]:
-    """Gives the hostile names, each as a wish for a domain."""
+    """Return the hostile names, each as a wish for a domain."""
     for number, case in enumerate(each for each in NAMES if each["expect"].startswith("domain-")):
         body = json.dumps({"sender": written(case)}).encode()
         head = (
@@ -220,7 +220,7 @@ def names(key: str) -> Iterator[Hostile]:
 
 
 def written(case: dict[str, Any]) -> object:
-    """Writes the input of a case."""
+    """Write the input of a case."""
     for form in ("repeat", "repeat_then"):
         if form in case:
             return case[form][0] * case[form][1]
@@ -228,7 +228,7 @@ def written(case: dict[str, Any]) -> object:
 
 
 def still_well(serving: Serving, key: str) -> bool:
-    """Says whether the service still serves, and nothing came of all that."""
+    """Say whether the service still serves, and nothing came of all that."""
     with serving.client(key) as client:
         return not client.get("/domains").raise_for_status().json()
 
@@ -254,7 +254,7 @@ def test_slow_clients_are_ended(serving: Serving, key: str, figures: Figures) ->
 
 
 def drip(serving: Serving, key: str, name: str, answers: dict[str, bytes]) -> None:
-    """Sends one slow request, and keeps what is answered."""
+    """Send one slow request, and keep what is answered."""
     octets, pause = SLOW[name]
     host, port = serving.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=45) as connection:

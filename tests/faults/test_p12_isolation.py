@@ -55,7 +55,7 @@ FREE = {"environmentId"}  # fields that look like an id and are the client's own
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Holds one operation of the document."""
+    """One operation of the document."""
 
     method: str
     path: str
@@ -69,7 +69,7 @@ class Route:
 
 
 def routes(document: dict[str, Any]) -> Iterator[Route]:
-    """Reads all operations out of a document."""
+    """Read all operations out of a document."""
     for path, operations in document["paths"].items():
         for method in METHODS & operations.keys():
             told = operations[method]
@@ -86,14 +86,14 @@ def fields(document: dict[str, Any], told: dict[str, Any]) -> list[str]:
 
 @dataclass
 class Stranger:
-    """Holds another account: its ids, by which it can be asked for, and what must never be told of it."""
+    """Another account: its ids, by which it can be asked for, and what must never be told of it."""
 
     key: str
     account: str
     ids: set[str] = field(default_factory=set)
 
     def values(self, parameter: str) -> list[str]:
-        """Gives what a parameter of a path may hold to mean something of this account."""
+        """Return what a parameter of a path may hold to mean something of this account."""
         own = {*self.ids, SENDER, self.account, f"{self.account}.{'A' * 24}"}
         found = sorted(each for each in own if re.fullmatch(FOREIGN[parameter], each))
         assert found, f"the other account has no {parameter}: give it one in `stranger`"
@@ -102,7 +102,7 @@ class Stranger:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation that nobody is too fast for."""
+    """Run an installation that nobody is too fast for."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     rates: dict[str, Any] = {"rate": 1e6, "burst": 10**6, "failure_rate": 1e6, "failure_burst": 10**6}
     zone = zone_of(SENDER, "canary1")
@@ -113,7 +113,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Installation]:
 
 @pytest.fixture
 async def stranger(house: Installation) -> Stranger:
-    """Opens another account that has one of everything, each thing with a canary in it."""
+    """Open another account that has one of everything, each thing with a canary in it."""
     key = await house.open_account("canary-account")
     other = Stranger(key, house.accounts["canary-account"])
     async with house.client(key) as client:
@@ -139,7 +139,7 @@ async def stranger(house: Installation) -> Stranger:
 
 
 async def accepted(client: httpx2.AsyncClient) -> str:
-    """Accepts a finding for a reason that nobody else may read, and gives its code."""
+    """Accept a finding for a reason that nobody else may read, and return its code."""
     findings = (await client.get(f"/domains/{SENDER}")).json()["findings"]
     code: str = next(each["code"] for each in findings if each["severity"] != "blocking")
     until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
@@ -150,7 +150,7 @@ async def accepted(client: httpx2.AsyncClient) -> str:
 
 
 async def known_ids(client: httpx2.AsyncClient, other: Stranger, known: dict[str, str]) -> set[str]:
-    """Reads everything that the account can read of itself, and collects each id in it."""
+    """Read everything that the account can read of itself, and collect each id in it."""
     told = ""
     for route in routes(describe(ENDPOINTS)):
         given = {"sender": SENDER, "accountId": other.account, **known}
@@ -161,7 +161,7 @@ async def known_ids(client: httpx2.AsyncClient, other: Stranger, known: dict[str
 
 
 async def seen_by_itself(house: Installation, other: Stranger) -> list[object]:
-    """Gives what the account sees of itself, but for the times of last use."""
+    """Return what the account sees of itself, but for the times of last use."""
     async with house.client(other.key) as client:
         paths = ("/domains", f"/domains/{SENDER}", "/keys", "/webhooks", "/account", "/alert-channels", "/members")
         answers = [(await client.get(path)).text for path in paths]
@@ -187,7 +187,7 @@ async def test_unknown_and_foreign_answer_alike(house: Installation, stranger: S
 
 
 async def one(acme: httpx2.AsyncClient, route: Route, stranger: Stranger, first: str) -> tuple[int, str]:
-    """Asks for one id, and gives the answer without what differs each time."""
+    """Ask for one id, and return the answer without what differs each time."""
     rest = {name: stranger.values(name)[0] for name in route.parameters[1:]}
     path = route.path.format(**{route.parameters[0]: first, **rest})
     answer = await acme.request(route.method, path, json={} if route.fields else None)
@@ -196,7 +196,7 @@ async def one(acme: httpx2.AsyncClient, route: Route, stranger: Stranger, first:
 
 
 def unlike(known: str) -> str:
-    """Makes a value of the same form that nobody has."""
+    """Make a value of the same form that nobody has."""
     if known == SENDER:
         return "nobody-sender.dev"
     head, mark, tail = known.partition("_" if "_" in known else "-")
@@ -224,7 +224,7 @@ async def test_no_foreign_canary_in_any_answer(
 
 
 async def asked(chance: random.Random, client: httpx2.AsyncClient, route: Route, stranger: Stranger) -> int:
-    """Asks once with foreign ids wherever one fits, and holds that the answer tells nothing."""
+    """Ask once with foreign ids wherever one fits, and hold that the answer tells nothing."""
     given = {name: chance.choice(stranger.values(name)) for name in route.parameters}
     query = {name: chance.choice(sorted(stranger.ids)) for name in route.queries if chance.random() < 0.3}
     body = {

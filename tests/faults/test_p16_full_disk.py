@@ -24,13 +24,13 @@ Full = Callable[[Serving], None]
 
 
 class Disk:
-    """Holds the data folder, and fills what it lies on."""
+    """The data folder, and the disk that it lies on, which can be filled."""
 
     def __init__(self, folder: Path, how: str) -> None:
         self.folder, self.how = folder, how
 
     def fill(self, serving: Serving) -> None:
-        """Leaves no room for another octet."""
+        """Leave no room for another octet."""
         if self.how == "tmpfs":
             with (self.folder / "ballast").open("wb", buffering=0) as ballast:
                 fill_up(ballast.write)
@@ -39,7 +39,7 @@ class Disk:
             self._limit(serving, max(4096, min(held, self._log(serving))))
 
     def free(self, serving: Serving) -> None:
-        """Gives the room back."""
+        """Return the room back."""
         if self.how == "tmpfs":
             (self.folder / "ballast").unlink()
         else:
@@ -53,7 +53,7 @@ class Disk:
 
 
 def fill_up(write: Callable[[bytes], int]) -> None:
-    """Writes until nothing fits any more, at last octet by octet."""
+    """Write until nothing fits any more, at last octet by octet."""
     for piece in (MB, 4096, 1):
         try:
             while write(bytes(piece)):
@@ -64,7 +64,7 @@ def fill_up(write: Callable[[bytes], int]) -> None:
 
 @contextmanager
 def small(folder: Path) -> Iterator[Path]:
-    """Mounts a small disk."""
+    """Mount a small disk."""
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
     subprocess.run(["mount", *options], check=True)
@@ -76,7 +76,7 @@ def small(folder: Path) -> Iterator[Path]:
 
 @pytest.fixture(params=["tmpfs", "limit"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
-    """Gives a disk; without root there is no tmpfs, and the limit alone is what is shown."""
+    """Return a disk; without root there is no tmpfs, and the limit alone is what is shown."""
     if request.param == "tmpfs" and os.geteuid() == 0:
         with small(tmp_path / "disk") as folder:
             yield Disk(folder, "tmpfs")
@@ -122,7 +122,7 @@ def test_a_full_disk_is_told_and_got_over(disk: Disk, tmp_path: Path, figures: F
 
 
 def readiness(client: httpx2.Client) -> tuple[int, dict[str, dict[str, str]]]:
-    """Asks whether the service is ready."""
+    """Ask whether the service is ready."""
     answer = client.get("/readyz")
     parts: dict[str, dict[str, str]] = answer.json()
     return answer.status_code, parts
@@ -134,12 +134,12 @@ def name(number: int) -> str:
 
 
 def add(client: httpx2.Client, number: int) -> httpx2.Response:
-    """Adds a domain."""
+    """Add a domain."""
     return client.post("/domains", json={"sender": name(number)})
 
 
 def senders(client: httpx2.Client) -> set[str]:
-    """Reads the domains."""
+    """Read the domains."""
     answer = client.get("/account")
     assert answer.status_code == 200
     listed = client.get("/domains", params={"limit": 500})
@@ -148,14 +148,14 @@ def senders(client: httpx2.Client) -> set[str]:
 
 
 def again(serving: Serving, key: str) -> list[dict[str, object]]:
-    """Reads the domains with their keys."""
+    """Read the domains with their keys."""
     with serving.client(key) as client:
         found: list[dict[str, object]] = client.get("/domains").json()
         return found
 
 
 def until_added(client: httpx2.Client) -> float:
-    """Says after how long a write is taken again."""
+    """Say after how long a write is taken again."""
     began = time.monotonic()
     while add(client, 200).status_code != 200:
         assert time.monotonic() - began < CEILING, "writes do not go on"

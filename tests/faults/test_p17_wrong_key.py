@@ -16,7 +16,7 @@ SECONDS = 2.0  # of processor time, Python's start included: 0.6 on a quiet mach
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
-    """Gives an installation that has sealed something with another key."""
+    """Return an installation that has sealed something with another key."""
     where = {} if request.param == "sqlite" else {"DATABASE_URL": request.getfixturevalue("postgres_url")}
     made = Installation(tmp_path, KEY_POOL="1", DNS_RESOLVERS="127.0.0.1:9", **where)
     assert made.run("migrate").returncode == 0
@@ -26,13 +26,13 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """Digests the files of the database."""
+    """Digest the files of the database."""
     files = (path for path in folder.glob("letterhead.db*") if path.suffix != ".lock")  # which says who looked last
     return {path.name: sha256(path.read_bytes()).digest() for path in files}
 
 
 def used() -> float:
-    """Says how long the children that have ended ran."""
+    """Say how long the children that have ended ran."""
     times = resource.getrusage(resource.RUSAGE_CHILDREN)
     return times.ru_utime + times.ru_stime
 

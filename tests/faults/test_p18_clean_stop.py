@@ -45,7 +45,7 @@ class Load:
             thread.start()
 
     def join(self) -> None:
-        """Ends the load, and waits for the last client."""
+        """End the load, and wait for the last client."""
         if not self._until_refused:
             self._over.set()
         for thread in self._threads:
@@ -58,7 +58,7 @@ class Load:
                 return
 
     def _keep(self) -> None:
-        """Asks over one connection until the service says that it closes it; mostly it is between two requests."""
+        """Ask over one connection until the service says that it closes it; mostly it is between two requests."""
         request = b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n"
         while not self._over.is_set():
             with socket.create_connection(self._where, timeout=60) as connection:
@@ -84,7 +84,7 @@ class Load:
         return (head + body).encode()
 
     def _fate(self, sender: str) -> str:
-        """Says how one request ended: by its status, not taken, not answered at all, or cut."""
+        """Say how one request ended: by its status, not taken, not answered at all, or cut."""
         try:
             connection = socket.create_connection(self._where, timeout=60)
         except OSError:
@@ -93,7 +93,7 @@ class Load:
             return self._exchange(connection, self._request(sender))[0]
 
     def _exchange(self, connection: socket.socket, request: bytes) -> tuple[str, bool]:
-        """Sends a request and reads one response: how it ended, and whether the connection ends with it."""
+        """Send a request and read one response: how it ended, and whether the connection ends with it."""
         answer, length = b"", None
         try:
             connection.sendall(request)
@@ -113,7 +113,7 @@ class Load:
 
 
 def _length(answer: bytes) -> int | None:
-    """Says how long a response is, head and body together; nothing while its head is not whole."""
+    """Say how long a response is, head and body together; nothing while its head is not whole."""
     head, end, _ = answer.partition(b"\r\n\r\n")
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length: ")]
     return len(head) + len(end) + int(lengths[0].split()[1]) if end and lengths else None
@@ -121,7 +121,7 @@ def _length(answer: bytes) -> int | None:
 
 @pytest.fixture
 def installation(tmp_path: Path, lab: DnsLab) -> Installation:
-    """Sets an installation up that asks the lab's DNS."""
+    """Set an installation up that asks the lab's DNS."""
     made = Installation(
         tmp_path, KEY_POOL="1", RATE_LIMIT="10000/s burst 20000", DNS_RESOLVERS=f"127.0.0.1:{lab.resolver_port}",
         DNS_AUTHORITATIVE_PORT=str(lab.authoritative_port), CHECK_TIMEOUT_SECONDS="3",
@@ -210,13 +210,13 @@ def activated(installation: Installation, sockets: int) -> Iterator[list[str]]:
 
 
 def connects(port: int) -> bool:
-    """Says whether somebody listens."""
+    """Say whether somebody listens."""
     with closing(socket.socket()) as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def kept(installation: Installation, statement: str) -> set[Any]:
-    """Reads a column of the database that nobody has open."""
+    """Read a column of the database that nobody has open."""
     with closing(sqlite3.connect(installation.folder / "letterhead.db")) as connection:
         return {row[0] for row in connection.execute(statement)}
 
@@ -238,5 +238,5 @@ def test_leases_go_back(installation: Installation, lab: DnsLab, figures: Figure
 
 
 def leased(installation: Installation) -> int:
-    """Counts the leases that are in the database."""
+    """Count the leases that are in the database."""
     return int(next(iter(kept(installation, OWED))))

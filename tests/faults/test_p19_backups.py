@@ -44,7 +44,7 @@ class Writer:
         self._thread.join(30)
 
     def wait(self) -> None:
-        """Waits until something more was written."""
+        """Wait until something more was written."""
         self._grown.clear()
         assert self._grown.wait(20)
 
@@ -64,7 +64,7 @@ class Writer:
 
 
 def copied(file: Path, copy: Path) -> None:
-    """Copies an SQLite database that is in use, as `.backup` does."""
+    """Copy an SQLite database that is in use, as `.backup` does."""
     copy.parent.mkdir(exist_ok=True)
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
@@ -72,7 +72,7 @@ def copied(file: Path, copy: Path) -> None:
 
 
 def whole(installation: Installation, key: str) -> set[str]:
-    """Serves from an installation, and lists its domains; each private key opens, and is that of its record."""
+    """Serve from an installation, and list its domains; each private key opens, and is that of its record."""
     with installation.serving("--no-worker") as serving, serving.client(key) as client:
         listed = client.get("/domains").json()
     assert all(matches(each) for each in listed)
@@ -80,19 +80,19 @@ def whole(installation: Installation, key: str) -> set[str]:
 
 
 def matches(domain: dict[str, Any]) -> bool:
-    """Says whether the private key belongs to the public one."""
+    """Say whether the private key belongs to the public one."""
     return public_key(domain["privateDKIMKey"]) in domain["verificationRecords"]["dkim"]["recordValue"]
 
 
 @cache  # they are one key under many names, each sealed for its own domain
 def public_key(private: str) -> str:
-    """Computes the public key, in base64, of a private one."""
+    """Compute the public key, in base64, of a private one."""
     public = load_der_private_key(base64.b64decode(private), None).public_key()
     return base64.b64encode(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
 def backed_up(installation: Installation, size: int, backup: Callable[[int], Installation]) -> int:
-    """Takes backups under load, restores each elsewhere, and counts what must be there and is not."""
+    """Take backups under load, restore each elsewhere, and count what must be there and is not."""
     assert installation.run("migrate").returncode == 0
     installation.stock(600)
     taken: list[tuple[Installation, set[str], set[str]]] = []

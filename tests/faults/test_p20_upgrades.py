@@ -29,7 +29,7 @@ Rows = list[list[Any]]
 
 
 def tables() -> Iterator[tuple[str, list[str], Rows]]:
-    """Gives each table of the first release with its rows."""
+    """Return each table of the first release with its rows."""
     for name, table in FIRST["tables"].items():
         kept = [at for at, column in enumerate(table["columns"]) if name not in NUMBERED or column != "id"]
         rows = [[decoded(row[at]) for at in kept] for row in table["rows"]]
@@ -37,12 +37,12 @@ def tables() -> Iterator[tuple[str, list[str], Rows]]:
 
 
 def decoded(cell: Any) -> Any:
-    """Reads octets."""
+    """Read octets."""
     return base64.b64decode(cell["base64"]) if isinstance(cell, dict) else cell
 
 
 def in_sqlite(path: Path, revision: str = FIRST["revision"]) -> None:
-    """Writes what the first release wrote into a file with the schema of a revision."""
+    """Write what the first release wrote into a file with the schema of a revision."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(schema.migration(Dialect.SQLITE, None, revision))
         for name, columns, rows in tables():
@@ -51,7 +51,7 @@ def in_sqlite(path: Path, revision: str = FIRST["revision"]) -> None:
 
 
 async def in_postgres(url: str, revision: str = FIRST["revision"]) -> None:
-    """Writes the same into PostgreSQL."""
+    """Write the same into PostgreSQL."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(schema.migration(Dialect.POSTGRES, None, revision))
@@ -64,7 +64,7 @@ async def in_postgres(url: str, revision: str = FIRST["revision"]) -> None:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
-    """Gives the new version on the first release's database."""
+    """Return the new version on the first release's database."""
     quiet = {"KEY_POOL": "1", "DNS_RESOLVERS": "127.0.0.1:9"}
     if request.param == "sqlite":
         in_sqlite(tmp_path / "letterhead.db")
@@ -130,7 +130,7 @@ def test_before_the_migration_it_says_so(tmp_path: Path, postgres: Postgres) -> 
 
 
 async def revision(url: str) -> object:
-    """Reads the revision of a schema."""
+    """Read the revision of a schema."""
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval("SELECT version_num FROM alembic_version")

@@ -30,7 +30,7 @@ class Load:
             thread.start()
 
     def join(self) -> None:
-        """Waits for the last client."""
+        """Wait for the last client."""
         for thread in self._threads:
             thread.join(30)
 
@@ -56,7 +56,7 @@ class Load:
 
 
 def arrived(ledger: Ledger) -> Counter[str]:
-    """Counts what the smart host took, by the messages' names."""
+    """Count what the smart host took, by the messages' names."""
     return Counter(str(each.message["Subject"]).removeprefix("Number ") for each in ledger.taken)
 
 

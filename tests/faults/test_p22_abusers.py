@@ -43,7 +43,7 @@ class Abuser:
         self.key = self.serving.open_account(domains=100_000)
 
     def again_and_again(self, act: Callable[[httpx2.Client], object], threads: int = 1) -> None:
-        """Does something as often as it can until all is over, whatever is answered."""
+        """Do something as often as it can until all is over, whatever is answered."""
 
         def work() -> None:
             with self.serving.client(self.key) as client:
@@ -58,7 +58,7 @@ class Abuser:
             self.threads[-1].start()
 
     def hold(self, path: str) -> None:
-        """Asks for something over a connection of its own, and never reads."""
+        """Ask for something over a connection of its own, and never read."""
         host, port = self.serving.url.removeprefix("http://").split(":")
         self.held.append(made := socket.socket())
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -88,7 +88,7 @@ class Customer:
         self.page = self.client.post(f"/domains/first.{self.zone}/setup-links").json()["url"]
 
     def add(self, label: str) -> str:
-        """Publishes the key of a name, adds the name, and waits until it may send."""
+        """Publish the key of a name, add the name, and wait until it may send."""
         sender = f"{label}.{self.zone}"
         strings = " ".join(f'"{OWN.record[at : at + 200]}"' for at in range(0, len(OWN.record), 200))
         self.lab.publish(f"s._domainkey.{sender}", "TXT", strings)
@@ -102,11 +102,11 @@ class Customer:
         return sender
 
     def told_of(self, sender: str) -> list[float]:
-        """Lists when the receiver was told of a name."""
+        """List when the receiver was told of a name."""
         return [each.at for each in self.receiver.received if sender.encode() in each.body]
 
     def work(self) -> None:
-        """Does one of each thing."""
+        """Do one of each thing."""
         self.number += 1
         self.add(f"n{self.number}")
         for name, path in (("list", "/domains"), ("page", self.page)):
@@ -120,7 +120,7 @@ class Customer:
 
 @contextlib.contextmanager
 def abused(serving: Serving, slow: Ledger, zones: list[str], size: int) -> Iterator[dict[str, Abuser]]:
-    """Lets one abuser of each kind begin, and go on until the block ends."""
+    """Let one abuser of each kind begin, and go on until the block ends."""
     over = threading.Event()
     names, hooks, adder, reader, watcher = (Abuser(serving, over) for _ in range(5))
     try:
@@ -168,13 +168,13 @@ def abused(serving: Serving, slow: Ledger, zones: list[str], size: int) -> Itera
 
 
 def memory(serving: Serving) -> float:
-    """Says how many megabytes the process has in memory."""
+    """Say how many megabytes the process has in memory."""
     status = Path(f"/proc/{serving.process.pid}/status").read_text("utf-8")
     return int(status.partition("VmRSS:")[2].split()[0]) / 1000
 
 
 def descriptors(serving: Serving) -> int:
-    """Counts the descriptors that the process has open."""
+    """Count the descriptors that the process has open."""
     return sum(1 for _ in Path(f"/proc/{serving.process.pid}/fd").iterdir())
 
 

@@ -37,7 +37,7 @@ LOOKS = 60  # of the other account, while the abusers work
 
 
 async def look(serving: Serving, key: str, looks: int) -> dict[str, list[float]]:
-    """Does as another account does, and takes the times."""
+    """Do as another account does, and take the times."""
     took: dict[str, list[float]] = {"list": [], "page": [], "first check": []}
     headers = {"Authorization": f"Bearer {key}"}
     api = httpx2.AsyncClient(base_url=serving.url, headers=headers, timeout=120, trust_env=False)
@@ -66,7 +66,7 @@ async def look(serving: Serving, key: str, looks: int) -> dict[str, list[float]]
 
 @contextmanager
 def abused(serving: Serving, keys: seed.Keys, size: int) -> Iterator[dict[str, dict[str, int]]]:
-    """Runs the abusers of one account while the block runs; then gives what they were answered."""
+    """Run the abusers of one account while the block runs; then return what they were answered."""
     words = [sys.executable, "-m", "tests.rigs.abuser", serving.url, keys.read, keys.full, str(size)]
     answers: dict[str, dict[str, int]] = {}
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=promises.ROOT) as process:
@@ -79,19 +79,19 @@ def abused(serving: Serving, keys: seed.Keys, size: int) -> Iterator[dict[str, d
 
 
 def memory(serving: Serving) -> float:
-    """Gives the resident memory of the serving process, in MB."""
+    """Return the resident memory of the serving process, in MB."""
     status = Path(f"/proc/{serving.process.pid}/status").read_text("ascii")
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
 
 def descriptors(serving: Serving) -> int:
-    """Counts the open descriptors of the serving process."""
+    """Count the open descriptors of the serving process."""
     return len(list(Path(f"/proc/{serving.process.pid}/fd").iterdir()))
 
 
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[HostileDns]:
-    """Runs servers that answer with records as large as they may be, and honest ones."""
+    """Run servers that answer with records as large as they may be, and honest ones."""
     with hostile_dns.running() as servers:
         yield servers
 
@@ -135,5 +135,5 @@ def test_what_one_account_asks_for_costs_no_other(
 
 
 def p99(took: list[float]) -> float:
-    """Gives the time within which 99 of 100 were answered."""
+    """Return the time within which 99 of 100 were answered."""
     return statistics.quantiles(took, n=100, method="inclusive")[98]

@@ -24,7 +24,7 @@ SECONDS = 2.0  # within which another account's message is handed on (docs/relia
 
 
 def flood(running: Running, sender: str, messages: int, content: bytes) -> list[tuple[int, bytes]]:
-    """Sends so many messages of one account over a few connections, and gives each last reply."""
+    """Send so many messages of one account over a few connections, and return each last reply."""
     replies: list[tuple[int, bytes]] = []
 
     def send(number: int) -> None:
@@ -49,7 +49,7 @@ def flood(running: Running, sender: str, messages: int, content: bytes) -> list[
 
 
 def other_account(running: Running, zone: str) -> Running:
-    """Opens another account of the same installation, with a domain that is proven."""
+    """Open another account of the same installation, with a domain that is proven."""
     key = running.key
     other = Running(running.installation, running.serving, running.lab, running.apart)
     assert other.key != key
@@ -91,7 +91,7 @@ def test_a_newsletter_delays_no_password_mail(
 
 @contextlib.contextmanager
 def small_disk(folder: Path, octets: int) -> Iterator[Path]:
-    """Mounts a small disk."""
+    """Mount a small disk."""
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={octets}", "tmpfs", str(folder)], check=True)
     try:

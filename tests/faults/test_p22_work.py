@@ -51,13 +51,13 @@ ACTOR = Actor(name="operator")
 
 
 def slow() -> float:
-    """Gives the seconds that the abuser's servers take."""
+    """Return the seconds that the abuser's servers take."""
     return LATE * 10 if SOAK else LATE
 
 
 @pytest.fixture
 def size() -> int:
-    """Gives the size of this part of P22."""
+    """Return the size of this part of P22."""
     return promises.size("P22-work")
 
 
@@ -75,31 +75,31 @@ class Outside:
         return self.begun.count("good") >= number
 
     async def note(self, name: str) -> None:
-        """Notes a piece of work, and takes the abuser's time over it."""
+        """Note a piece of work, and take the abuser's time over it."""
         is_evil = "good" not in name
         self.begun.append("evil" if is_evil else "good")
         if is_evil:
             await asyncio.sleep(slow())
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Answers questions like any resolver."""
+        """Answer questions like any resolver."""
         asked = list(questions)
         zone = "evil.test" if any("evil.test" in each.name for each in asked) else "good.test"
         await self.note(zone)
         return await self.zones[zone].ask(asked, allowance)
 
     async def post(self, target: WebhookTarget, headers: Mapping[str, str], body: bytes) -> HttpResult:
-        """Takes a webhook's message."""
+        """Take a webhook's message."""
         await self.note(target.host)
         return HttpResult(status=200, said="")
 
     async def send(self, letter: Email) -> SendResult:
-        """Takes a mail."""
+        """Take a mail."""
         await self.note(letter.to)
         return SendResult(result=DeliveryResult.ACCEPTED, said="250")
 
     async def try_connection(self) -> SendResult:
-        """Takes no mail."""
+        """Take no mail."""
         return SendResult(result=DeliveryResult.ACCEPTED, said="250")
 
 
@@ -113,14 +113,14 @@ class SlowProvider:
         return getattr(self._provider, name)
 
     async def withdraw(self, sender: str, owner: str) -> None:
-        """Withdraws an identity, slowly where it is the abuser's."""
+        """Withdraw an identity, slowly where it is the abuser's."""
         await self._outside.note(sender)
         await self._provider.withdraw(sender, owner)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def settings(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncIterator[dict[str, str]]:
-    """Gives the settings of a database on each engine."""
+    """Return the settings of a database on each engine."""
     if request.param == "sqlite":
         yield {}
         return
@@ -143,14 +143,14 @@ class Two:
         return self.evil.deps
 
     async def stock(self, number: int) -> None:
-        """Makes keys ahead, so that adding domains is writing and nothing else."""
+        """Make keys ahead, so that adding domains is writing and nothing else."""
         pair = self.deps.keyring.make_pair()
         await self.deps.store.pool_keys([new_pooled_key(self.deps, pair) for _ in range(number)])
 
 
 @asynccontextmanager
 async def two(folder: Path, settings: dict[str, str]) -> AsyncIterator[Two]:
-    """Opens an installation with two accounts."""
+    """Open an installation with two accounts."""
     outside = Outside()
     async with opened(folder, Overrides(resolver=outside), Limits(), **settings) as first:
         provider: Any = SlowProvider(first.deps.provider, outside)
@@ -161,7 +161,7 @@ async def two(folder: Path, settings: dict[str, str]) -> AsyncIterator[Two]:
 
 @asynccontextmanager
 async def working(deps: Deps) -> AsyncIterator[None]:
-    """Runs a worker."""
+    """Run a worker."""
     stop = asyncio.Event()
     task = asyncio.create_task(worker.run(deps, SETTINGS, stop))
     try:
@@ -198,7 +198,7 @@ async def test_checks(tmp_path: Path, settings: dict[str, str], size: int, figur
 
 
 def endpoint(url: str) -> WebhookSettings:
-    """Asks for an endpoint that gets all events."""
+    """Ask for an endpoint that gets all events."""
     return WebhookSettings(url=url, events=("*",))
 
 

@@ -31,7 +31,7 @@ KEYS = 400
 
 @contextmanager
 def at_work(installation: Installation) -> Iterator[tuple[Serving, Process]]:
-    """Runs a server and a worker, and holds that neither ended on the way."""
+    """Run a server and a worker, and hold that neither ended on the way."""
     with installation.serving("--no-worker") as serving:
         worker = installation.worker()
         try:
@@ -43,7 +43,7 @@ def at_work(installation: Installation) -> Iterator[tuple[Serving, Process]]:
 
 
 def asked(client: httpx2.Client, path: str) -> tuple[float, httpx2.Response]:
-    """Asks, and says how long the answer took."""
+    """Ask, and say how long the answer took."""
     began = time.monotonic()
     response = client.get(path)
     return time.monotonic() - began, response
@@ -232,13 +232,13 @@ def test_a_pooler_stands_between(tmp_path: Path, postgres: Postgres, figures: Fi
 
 
 def rest(how: str) -> None:
-    """Lets connections rest until they are asked for a sign of life: who acknowledges everything is not found else."""
+    """Let connections rest until they are asked for a sign of life: who acknowledges everything is not found else."""
     if how == "swallow":
         time.sleep(1.2)
 
 
 def write(client: httpx2.Client, number: int) -> int:
-    """Adds a domain."""
+    """Add a domain."""
     return client.post("/domains", json={"sender": f"after{number}.test"}).status_code
 
 
@@ -253,7 +253,7 @@ def test_the_box_forgets(postgres: Postgres) -> None:
 
 
 def hangs(box: MiddleBox) -> bool:
-    """Says whether a connection to the box is neither made nor refused."""
+    """Say whether a connection to the box is neither made nor refused."""
     import socket
 
     try:

@@ -24,14 +24,14 @@ LISTS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%FROM domains%'
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
-    """Runs a primary with a replica that follows it, and gives a database's name."""
+    """Run a primary with a replica that follows it, and return a database's name."""
     with postgres_rig.running(DURABLE) as primary, primary.standby() as replica:
         yield primary, replica, primary.create()
 
 
 @pytest.fixture
 async def store(servers: Servers) -> AsyncIterator[tuple[Store, list[str]]]:
-    """Opens a store that reads lists from the replica, and gives the events of its log."""
+    """Open a store that reads lists from the replica, and return the events of its log."""
     primary, replica, name = servers
     await migrate(primary.url(name))
     with structlog.testing.capture_logs() as logged:
@@ -46,12 +46,12 @@ class LoggedEvents(list[str]):
         self._logged = logged
 
     def count(self, event: str) -> int:
-        """Counts an event."""
+        """Count an event."""
         return sum(line["event"] == event for line in self._logged)
 
 
 async def listed(store: Store, account_id: str) -> set[str]:
-    """Lists an account's domains."""
+    """List an account's domains."""
     return {each.sender for each in await store.domains(account_id, DomainQuery())}
 
 

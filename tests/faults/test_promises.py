@@ -1,4 +1,4 @@
-"""Holds the list of promises together: each has its test and its row in docs/reliability.md, and each can be soaked."""
+"""Hold the list of promises together: each has its test and its row in docs/reliability.md, and each can be soaked."""
 
 import re
 import subprocess

@@ -29,7 +29,7 @@ Breaks = Iterator[str]
 
 
 def modules(root: Path, below: str = "") -> Iterator[tuple[str, ast.Module, str]]:
-    """Parse every module below a folder; gives its path from `root`, its tree and its text."""
+    """Parse every module below a folder; yield its path from `root`, its tree and its text."""
     for path in sorted((root / below).rglob("*.py")) if (root / below).is_dir() else [root / below]:
         text = path.read_text("utf-8")
         yield path.relative_to(root).as_posix(), parse(text), text

@@ -1,4 +1,7 @@
-"""Every test can fail: assertions that hold whatever happens are found in the syntax tree, each kind with a sample."""
+"""Every test can fail: assertions that hold whatever happens are found in the syntax tree, each kind with a sample.
+
+And what helps the tests is described as the package is.
+"""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -12,6 +15,11 @@ TREES = {path: ast.parse(path.read_text("utf-8"), str(path)) for path in SOURCES
 # What fails by itself where something is not as it should be: pytest's, Playwright's, and a wait with an end.
 CHECKS = {"raises", "warns", "fail", "expect", "wait_for", "wait_for_url"}
 TRUE_BY_FORM = (ast.Tuple, ast.List, ast.Dict, ast.Set, ast.JoinedStr, ast.Lambda, ast.GeneratorExp, ast.Constant)
+# First words of a docstring that says what a function does, where it is to say what to do: the imperative (house.md).
+THIRD_PERSON = {
+    "Adds", "Asks", "Fills", "Finds", "Gives", "Holds", "Keeps", "Knows", "Lets", "Makes", "Opens", "Publishes", "Puts",
+    "Reads", "Returns", "Runs", "Says", "Sends", "Serves", "Sets", "Starts", "Stops", "Takes", "Tells", "Waits", "Writes",
+}  # fmt: skip
 NEVER_EMPTY = {"range", "enumerate", "zip", "sorted", "product", "permutations", "combinations", "items", "values"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -149,6 +157,26 @@ def checking() -> set[str]:
 def test_every_test_can_fail(path: Path, checking: set[str]) -> None:
     """No assertion is true by its form, and no test is without one that is reached."""
     assert list(weaknesses(TREES[path], checking)) == []
+
+
+def described_in_the_third_person(tree: ast.Module) -> Iterator[str]:
+    """List the functions, without those that are tests, whose docstring is no imperative."""
+    for each in functions([tree]):
+        first = (ast.get_docstring(each) or "").split(" ")[0]
+        if first in THIRD_PERSON and not each.name.startswith("test"):
+            yield f"line {each.lineno}: {each.name} begins with “{first}”"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(TESTS)))
+def test_helpers_are_described_in_the_imperative(path: Path) -> None:
+    """What helps a test reads as the package does: “Return …”, not “Gives …”."""
+    assert list(described_in_the_third_person(TREES[path])) == []
+
+
+def test_the_third_person_is_seen() -> None:
+    """A helper's is, a test's own is none."""
+    tree = ast.parse('def helper():\n    """Gives it."""\n\ndef test_it():\n    """Gives in."""\n')
+    assert list(described_in_the_third_person(tree)) == ["line 1: helper begins with “Gives”"]
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,12 @@ NAME = re.compile(r"\b(?:letterhead|process)_\w+")
 
 
 def panels() -> Iterator[dict[str, Any]]:
-    """Lists the panels that have queries."""
+    """List the panels that have queries."""
     yield from (each for each in json.loads(DASHBOARD.read_text("utf-8"))["panels"] if each["type"] != "row")
 
 
 def expressions() -> dict[str, str]:
-    """Gives every expression of the dashboard and of the rules, by where it stands."""
+    """Return every expression of the dashboard and of the rules, by where it stands."""
     found = {
         f"{panel['title']} {target['refId']}": target["expr"].replace("$__rate_interval", "1m")
         for panel in panels()
@@ -91,7 +91,7 @@ def test_prometheus_finds_every_series(tmp_path: Path, postgres: Postgres) -> No
 
 
 def asked_of(folder: Path, port: int, targets: dict[str, str]) -> None:
-    """Runs Prometheus on the targets, and puts every expression to it."""
+    """Run Prometheus on the targets, and put every expression to it."""
     (folder / "token").write_text(OPERATOR_TOKEN)
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -140,7 +140,7 @@ QUIET = {"Webhooks by outcome A", "Messages of the relay A"}
 
 
 def scraped(address: str) -> str:
-    """Gives the metrics of a process; nothing while it does not answer."""
+    """Return the metrics of a process; nothing while it does not answer."""
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     try:
         return httpx2.get(f"http://{address}/metrics", headers=headers, timeout=20, trust_env=False).text
@@ -149,7 +149,7 @@ def scraped(address: str) -> str:
 
 
 def ask(port: int, expression: str) -> list[Any]:
-    """Puts an expression to Prometheus; fails where it can't be read."""
+    """Put an expression to Prometheus; fail where it can't be read."""
     try:
         answer = httpx2.get(
             f"http://127.0.0.1:{port}/api/v1/query", params={"query": expression}, timeout=20, trust_env=False
@@ -164,7 +164,7 @@ def ask(port: int, expression: str) -> list[Any]:
 
 
 def alerts(port: int) -> list[dict[str, Any]]:
-    """Lists the alerts."""
+    """List the alerts."""
     found: list[dict[str, Any]] = httpx2.get(f"http://127.0.0.1:{port}/api/v1/alerts", trust_env=False).json()["data"][
         "alerts"
     ]

@@ -64,20 +64,20 @@ WITHOUT_ALERT = {"key-ring-lost.md"}
 
 
 def alerts() -> dict[str, dict[str, Any]]:
-    """Reads the alerts by name."""
+    """Read the alerts by name."""
     (group,) = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
     return {each["alert"]: each for each in group["rules"]}
 
 
 def promtool(*words: str) -> str:
-    """Runs promtool and gives what it says; fails with it."""
+    """Run promtool and return what it says; fail with it."""
     ended = subprocess.run([program("promtool"), *words], capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
 
 def fires(series: dict[str, str], *names: str) -> dict[str, Any]:
-    """Writes a test of promtool: with these series exactly these alerts fire."""
+    """Write a test of promtool: with these series exactly these alerts fire."""
     return {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],

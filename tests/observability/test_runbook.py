@@ -53,7 +53,7 @@ VARIABLE = (
 
 
 def steady(line: str) -> str:
-    """Replaces what differs from run to run, such as the order of what a log line says."""
+    """Replace what differs from run to run, such as the order of what a log line says."""
     if line.startswith("{"):
         line = json.dumps(json.loads(line), sort_keys=True)
     for pattern, word in VARIABLE:
@@ -62,36 +62,36 @@ def steady(line: str) -> str:
 
 
 class Evidence:
-    """Holds what was said during one trouble, and the commands that were run."""
+    """What was said during one trouble, and the commands that were run."""
 
     def __init__(self) -> None:
         self.lines: set[str] = set()
         self.ran: set[str] = set()
 
     def add(self, text: str) -> None:
-        """Keeps what was said."""
+        """Keep what was said."""
         self.lines |= {steady(line) for line in text.splitlines()}
 
     def log(self, logs: str, *events: str) -> None:
-        """Keeps log lines of some events, without what every line has."""
+        """Keep log lines of some events, without what every line has."""
         for line in logs.splitlines():
             if line.startswith("{") and (entry := json.loads(line))["event"] in events:
                 self.entry(entry)
 
     def entry(self, entry: EventDict) -> None:
-        """Keeps one log line as JSON: what happened first, then what it says of it, but for a traceback."""
+        """Keep one log line as JSON: what happened first, then what it says of it, but for a traceback."""
         said = {name: value for name, value in entry.items() if name not in NOT_QUOTED}
         self.add(json.dumps({"event": entry["event"], **said}))
 
     def command(self, installation: Installation, *words: str) -> str:
-        """Runs a command, and keeps what it says."""
+        """Run a command, and keep what it says."""
         ended = installation.run(*words)
         self.ran.add("letterhead " + " ".join(words))
         self.add(ended.stdout + ended.stderr)
         return ended.stdout + ended.stderr
 
     def ready(self, serving: Serving) -> str:
-        """Asks for the health, and keeps each part that is not well."""
+        """Ask for the health, and keep each part that is not well."""
         answer = httpx2.get(f"{serving.url}/readyz", timeout=20, trust_env=False).json()
         parts = {name: part for name, part in answer.items() if isinstance(part, dict)}
         for name, part in parts.items():
@@ -99,12 +99,12 @@ class Evidence:
         return " ".join(part["detail"] for part in parts.values())
 
     def metrics(self, serving: Serving) -> None:
-        """Keeps the samples."""
+        """Keep the samples."""
         with serving.operator() as operator:
             self.add(operator.get("/metrics").text)
 
     def proves(self, page: str) -> None:
-        """Holds a page against it: every line that it quotes was said, every command was run."""
+        """Hold a page against it: every line that it quotes was said, every command was run."""
         text = (RUNBOOK / f"{page}.md").read_text("utf-8")
         quoted = [line for block in BLOCK.findall(text) for line in block.splitlines() if line.strip()]
         assert quoted, page
@@ -115,7 +115,7 @@ class Evidence:
 
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
-    """Runs a PostgreSQL that may be crashed."""
+    """Run a PostgreSQL that may be crashed."""
     with postgres_rig.running() as server:
         yield server
 
@@ -182,7 +182,7 @@ def resolvers_out(installation: Installation, serving: Serving, key: str) -> Non
 
 
 def make_late(url: str) -> None:
-    """Makes every check due for a quarter of an hour; a claim that was under way may have leased some again."""
+    """Make every check due for a quarter of an hour; a claim that was under way may have leased some again."""
     asyncio.run(_sql(url, f"UPDATE domains SET next_check_at = {NOW} - 900000, lease_until = NULL"))
 
 
@@ -260,7 +260,7 @@ def database_out(installation: Installation, serving: Serving, key: str, server:
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """Writes a certificate that ends in nine days, and its key."""
+    """Write a certificate that ends in nine days, and its key."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.acme.test")])
     made = (

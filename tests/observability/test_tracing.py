@@ -31,13 +31,13 @@ FAST = {"OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
 
 @pytest.fixture
 def traces() -> Iterator[Collector]:
-    """Runs a collector."""
+    """Run a collector."""
     with collector() as running:
         yield running
 
 
 def installed(folder: Path, traces: Collector, **settings: str) -> Installation:
-    """Sets up an installation that sends to the collector, with DNS that does not answer."""
+    """Set up an installation that sends to the collector, with DNS that does not answer."""
     made = Installation(
         folder, DNS_RESOLVERS="127.0.0.1:9", OPENTELEMETRY="true", WEBHOOKS_ALLOW_HTTP="true",
         WEBHOOKS_ALLOW_PRIVATE="true", **settings,

@@ -1,4 +1,4 @@
-"""Gives the stories an installation that asks the lab's servers, on a clock that they turn."""
+"""Give the stories an installation that asks the lab's servers, on a clock that they turn."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -16,19 +16,19 @@ MAIL_FROM = {"MAIL_FROM_MX": "10 bounces.mail.test", "MAIL_FROM_SPF": "include:s
 
 @pytest.fixture
 def clock() -> Clock:
-    """Gives a clock that the test turns."""
+    """Return a clock that the test turns."""
     return Clock(noon())
 
 
 @pytest.fixture
 def dns() -> WrittenDns:
-    """Gives DNS that the test writes."""
+    """Return DNS that the test writes."""
     return WrittenDns("acme.test")
 
 
 @pytest.fixture(scope="session")
 def provider(lab: DnsLab) -> str:
-    """Publishes what the mail provider itself has in DNS, and gives its zone."""
+    """Publish what the mail provider itself has in DNS, and return its zone."""
     zone = lab.zone("mail.test")
     lab.publish(f"bounces.{zone}", "A", "203.0.113.25")
     lab.publish(f"spf.{zone}", "TXT", '"v=spf1 ip4:203.0.113.0/24 -all"')
@@ -38,7 +38,7 @@ def provider(lab: DnsLab) -> str:
 def opened_at_lab(
     folder: Path, lab: DnsLab, stand: Overrides, **environment: str
 ) -> AbstractAsyncContextManager[World]:
-    """Opens an installation that asks the lab's servers."""
+    """Open an installation that asks the lab's servers."""
     dns = {
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
@@ -49,14 +49,14 @@ def opened_at_lab(
 
 @pytest.fixture
 async def world(lab: DnsLab, provider: str, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
-    """Opens an installation that asks the lab's servers."""
+    """Open an installation that asks the lab's servers."""
     async with opened_at_lab(tmp_path, lab, Overrides(now=clock)) as world:
         yield world
 
 
 @pytest.fixture
 def host(lab: DnsLab) -> LabHost:
-    """Gives a DNS host that serves the lab's zones."""
+    """Return a DNS host that serves the lab's zones."""
     return LabHost(lab)
 
 
@@ -64,7 +64,7 @@ def host(lab: DnsLab) -> LabHost:
 async def writing_world(
     lab: DnsLab, provider: str, tmp_path: Path, clock: Clock, host: LabHost
 ) -> AsyncIterator[World]:
-    """Opens an installation that writes at that host, and asks its servers."""
+    """Open an installation that writes at that host, and ask its servers."""
     stand = Overrides(now=clock, hosted_zones=host)
     async with opened_at_lab(tmp_path, lab, stand, DNS_PACKETS_PER_SECOND="1000") as world:
         yield world

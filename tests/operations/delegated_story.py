@@ -1,4 +1,4 @@
-"""Opens an installation with a zone of its own at a real server, in which it publishes the keys of domains."""
+"""Open an installation with a zone of its own at a real server, in which it publishes the keys of domains."""
 
 import base64
 import itertools
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 
 def settings_for(lab: DnsLab, zone: str, **other: str) -> dict[str, str]:
-    """Gives the settings of an installation that asks the lab's servers and writes a zone at the first."""
+    """Return the settings of an installation that asks the lab's servers and writes a zone at the first."""
     return {
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
@@ -36,13 +36,13 @@ def settings_for(lab: DnsLab, zone: str, **other: str) -> dict[str, str]:
 
 
 def key_zone(lab: DnsLab, *, servers: int = 1) -> str:
-    """Begins an empty zone of the operator's."""
+    """Begin an empty zone of the operator's."""
     return lab.zone(f"keys{next(_numbers)}.test", servers=servers)
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Holds the installation with its zone; what customers publish goes into zones of their own."""
+    """The installation with its zone; what customers publish goes into zones of their own."""
 
     world: World
     lab: DnsLab
@@ -50,18 +50,18 @@ class Story:
     zone: str
 
     def records(self, domain: Domain) -> dict[str, PlannedRecord]:
-        """Gives the two CNAMEs to publish, by slot."""
+        """Return the two CNAMEs to publish, by slot."""
         planned = plan_of(self.world.deps, domain).records
         return {each.host.partition(".")[0]: each for each in planned if each.rdtype == "CNAME"}
 
     def points(self, *records: PlannedRecord) -> None:
-        """Publishes CNAMEs as the customer does."""
+        """Publish CNAMEs as the customer does."""
         for record in records:
             publish_alias(self.lab, record)
         self.lab.flush()
 
     def held(self, domain: Domain, at: Authority | None = None) -> dict[str, str]:
-        """Reads what a server of our zone holds for a domain, by slot; nothing where there is nothing."""
+        """Read what a server of our zone holds for a domain, by slot; nothing where there is nothing."""
         assert domain.key_delegation is not None
         found = {
             slot: texts_at(at or self.lab.ns1, delegated_keys.cname_target(domain.key_delegation, slot))
@@ -70,33 +70,33 @@ class Story:
         return {slot: texts[0] for slot, texts in found.items() if texts}
 
     async def add(self, sender: str, **wish: Any) -> Domain:
-        """Adds a domain whose keys are ours to publish, and lets the work be done."""
+        """Add a domain whose keys are ours to publish, and let the work be done."""
         await self.world.add(sender, delegated=True, **wish)
         await self.world.work()
         return await self.world.domain(sender)
 
     async def verified(self, sender: str) -> Domain:
-        """Adds a domain and brings it to SUCCESS."""
+        """Add a domain and bring it to SUCCESS."""
         self.points(*self.records(await self.add(sender)).values())
         domain = await self.world.look(sender)
         assert domain.dkim.state is HealthState.VERIFIED
         return domain
 
     async def look(self, sender: str, **by: float) -> Domain:
-        """Turns the clock, forgets what the resolver knows, and looks as the worker would."""
+        """Turn the clock, forget what the resolver knows, and look as the worker would."""
         self.clock.turn(**by)
         self.lab.flush()
         return await self.world.look(sender)
 
     async def found(self, sender: str) -> set[tuple[str, str]]:
-        """Gives what the last check found of DKIM: codes with severities."""
+        """Return what the last check found of DKIM: codes with severities."""
         checkup = (await self.world.view(sender)).last_check
         assert checkup is not None
         return {(each.code, each.severity.value) for each in checkup.findings if each.code.startswith("dkim")}
 
 
 def publish_alias(lab: DnsLab, record: PlannedRecord, value: str | None = None) -> None:
-    """Publishes a CNAME with its own target or another."""
+    """Publish a CNAME with its own target or another."""
     assert record.rdtype == "CNAME"
     lab.publish(record.host, "CNAME", f"{value or record.value}.")
 
@@ -108,7 +108,7 @@ class Asked(Protocol):
 
 
 def texts_at(server: Asked, name: str) -> list[str]:
-    """Reads the TXT at a name from one server."""
+    """Read the TXT at a name from one server."""
     reply = server.ask(name, "TXT")
     texts = [rdata for rrset in reply.answer if rrset.rdtype == dns.rdatatype.TXT for rdata in rrset]
     return [b"".join(each.strings).decode() for each in texts]
@@ -118,6 +118,6 @@ def texts_at(server: Asked, name: str) -> list[str]:
 async def delegated_story(
     lab: DnsLab, clock: Clock, folder: Path, zone: str, stand: Overrides | None = None, /, **other: str
 ) -> AsyncIterator[Story]:
-    """Opens the installation in a folder."""
+    """Open the installation in a folder."""
     async with opened(folder, stand or Overrides(now=clock), **settings_for(lab, zone, **other)) as world:
         yield Story(world, lab, clock, zone)

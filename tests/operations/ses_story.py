@@ -1,4 +1,4 @@
-"""Puts an installation that sends by SES together: real DNS, the emulator, one clock for both."""
+"""Put an installation that sends by SES together: real DNS, the emulator, one clock for both."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ from tests.rigs.ses_wire import KEY_ID, SECRET, Ses
 
 @dataclass
 class SesStory:
-    """Holds the installation, SES and DNS, and moves them together."""
+    """The installation, SES and DNS, which move together."""
 
     world: World
     ses: Ses
@@ -29,7 +29,7 @@ class SesStory:
     clock: Clock
 
     def publish(self, *records: PlannedRecord) -> None:
-        """Publishes planned records as they should be."""
+        """Publish planned records as they should be."""
         for each in records:
             value = each.value
             if each.rdtype == "TXT":
@@ -40,32 +40,32 @@ class SesStory:
         self.lab.flush()
 
     def plan(self, domain: Domain) -> tuple[PlannedRecord, ...]:
-        """Says all that is to be published."""
+        """Say all that is to be published."""
         return plan_of(self.world.deps, domain).records
 
     async def verify(self) -> None:
-        """Lets SES look at DNS."""
+        """Let SES look at DNS."""
         self.lab.flush()
         await self.ses.state.verify(RESOLVER, self.lab.resolver_port)
 
     async def look(self, sender: str, **minutes: float) -> Domain:
-        """Lets time go by, SES look, then us."""
+        """Let time go by, SES look, then us."""
         self.clock.turn(**minutes)
         await self.verify()
         return await self.world.look(sender)
 
     async def verified(self, sender: str) -> Domain:
-        """Brings a new domain to SUCCESS on both."""
+        """Bring a new domain to SUCCESS on both."""
         self.publish(*self.plan(await self.world.add(sender)))
         await self.world.look(sender)
         return await self.look(sender, minutes=1)
 
     def identity(self, sender: str) -> Emulated:
-        """Gives what SES holds."""
+        """Return what SES holds."""
         return self.ses.state.identities[sender]
 
     async def codes(self, sender: str) -> list[str]:
-        """Lists the findings of the last check that are the provider's."""
+        """List the findings of the last check that are the provider's."""
         checkup = (await self.world.view(sender)).last_check
         assert checkup is not None
         return [each.code for each in checkup.findings if each.code.startswith(("identity.", "claim."))]
@@ -75,7 +75,7 @@ class SesStory:
 async def ses_story(
     lab: DnsLab, clock: Clock, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str
 ) -> AsyncIterator[SesStory]:
-    """Opens an installation on the emulator, whose 72 hours run by the story's clock."""
+    """Open an installation on the emulator, whose 72 hours run by the story's clock."""
     async with ses_wire.running(SesState(now=lambda: clock().timestamp())) as ses:
         given_credentials(monkeypatch, ses.url, folder)
         setting = {
@@ -91,7 +91,7 @@ async def ses_story(
 
 
 def given_credentials(monkeypatch: pytest.MonkeyPatch, url: str, folder: Path) -> None:
-    """Sets the environment as an operator would, and hides what this machine has."""
+    """Set the environment as an operator would, and hide what this machine has."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)

@@ -23,13 +23,13 @@ STILL_THERE = "what you accepted is still there"
 
 @pytest.fixture
 def dns() -> WrittenDns:
-    """Gives DNS that the test writes."""
+    """Return DNS that the test writes."""
     return WrittenDns(SENDER)
 
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, ledger: Ledger) -> AsyncIterator[World]:
-    """Opens an installation with a verified domain whose policy is no word of DMARC."""
+    """Open an installation with a verified domain whose policy is no word of DMARC."""
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **mail_settings(ledger)) as world:
         await world.add(SENDER)
@@ -42,13 +42,13 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, ledger: Ledger) ->
 
 
 async def look(world: World, clock: Clock) -> None:
-    """Checks the domain at its own servers, some minutes later."""
+    """Check the domain at its own servers, some minutes later."""
     clock.turn(minutes=11)
     await world.look(SENDER, thorough=True)
 
 
 async def accept(world: World, days: int, reason: str = "Known") -> None:
-    """Accepts the policy for so many days from noon."""
+    """Accept the policy for so many days from noon."""
     until = (noon() + timedelta(days=days)).isoformat()
     request = AcceptanceRequest(code=CODE, until=until, reason=reason)
     await accepted_findings.accept_finding(world.deps, world.account.id, SENDER, request, OPERATOR)

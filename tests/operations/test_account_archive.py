@@ -12,7 +12,7 @@ from tests.operations.world import OPERATOR, World, opened
 
 
 async def exported(world: World) -> list[bytes]:
-    """Gives the lines of the account."""
+    """Return the lines of the account."""
     recipient = HpkeRecipient(Secret(b"a" * 32)).public_text
     sealer = HpkeSealer(recipient)
     lines = account_export.export_account(world.deps, world.account.id, recipient, sealer, OPERATOR)

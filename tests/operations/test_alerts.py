@@ -23,20 +23,20 @@ NTFY, DISCORD = "ntfys://tk_abc@ntfy.acme.dev/mail", "discord://4174216298/JHMHI
 
 @pytest.fixture
 def dns() -> WrittenDns:
-    """Gives DNS that the test writes."""
+    """Return DNS that the test writes."""
     return WrittenDns(NAME)
 
 
 @pytest.fixture
 def services() -> Iterator[AlertServices]:
-    """Runs what stands in for the services."""
+    """Run what stands in for the services."""
     with serving() as running:
         yield running
 
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, services: AlertServices) -> AsyncIterator[World]:
-    """Opens an installation without a mail server, whose account has two channels."""
+    """Open an installation without a mail server, whose account has two channels."""
     sender = AppriseSender(EgressPolicy(), services.resolve, dial=Dial(services), seconds=5)
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), alerts=sender, now=clock)
     async with opened(tmp_path, stand, PUBLIC_URL="https://lh.example.com") as world:
@@ -46,7 +46,7 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, services: AlertSer
 
 
 async def work(world: World) -> int:
-    """Does what a worker does, and says how many alerts were claimed."""
+    """Do what a worker does, and say how many alerts were claimed."""
     now = world.deps.now()
     for due in await world.deps.store.claim_reminders(now, now + MINUTE, "test", 100):
         await reminders.send(world.deps, due, "test")
@@ -57,7 +57,7 @@ async def work(world: World) -> int:
 
 
 async def at_risk(world: World, dns: WrittenDns, clock: Clock) -> None:
-    """Brings the claim to verified, and then at risk."""
+    """Bring the claim to verified, and then at risk."""
     await world.add(NAME)
     dns.publish(await world.dkim(NAME))
     await world.look(NAME)
@@ -70,7 +70,7 @@ async def at_risk(world: World, dns: WrittenDns, clock: Clock) -> None:
 
 
 def lines(services: AlertServices) -> list[tuple[str, str]]:
-    """Lists what arrived: host and text."""
+    """List what arrived: host and text."""
     return sorted((each.host, each.body.get("message") or each.body.get("content")) for each in services.posted)
 
 

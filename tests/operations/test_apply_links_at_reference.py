@@ -28,7 +28,7 @@ ACTOR = Actor(name="test")
 
 @pytest.fixture(scope="module")
 def host(lab: DnsLab) -> Iterator[DnsProvider]:
-    """Runs a DNS host with the reference implementation, and a zone for public keys."""
+    """Run a DNS host with the reference implementation, and a zone for public keys."""
     lab.zone("links.test")
     with providing(lab) as provider:
         yield provider
@@ -36,7 +36,7 @@ def host(lab: DnsLab) -> Iterator[DnsProvider]:
 
 @pytest.fixture
 async def world(lab: DnsLab, host: DnsProvider, provider: str, tmp_path: Path) -> AsyncIterator[World]:
-    """Opens an installation with all kinds of keys, whose template the host has, and whose public key is in DNS."""
+    """Open an installation with all kinds of keys, whose template the host has, and whose public key is in DNS."""
     settings = settings_for(
         lab,
         key_zone(lab),
@@ -59,12 +59,12 @@ async def world(lab: DnsLab, host: DnsProvider, provider: str, tmp_path: Path) -
 
 
 async def link_of(world: World, sender: str) -> ApplyLink:
-    """Asks for a link, with nothing remembered."""
+    """Ask for a link, with nothing remembered."""
     return await find_apply_link(world.deps, OnDemand(time.monotonic), await world.domain(sender))
 
 
 async def applied(world: World, lab: DnsLab, host: DnsProvider, sender: str) -> ApplyLink:
-    """Follows a link as a customer who agrees, and says what it was."""
+    """Follow a link as a customer who agrees, and say what it was."""
     link = await link_of(world, sender)
     assert link.supported, link.detail
     host.apply(link_at_host(link))
@@ -73,21 +73,21 @@ async def applied(world: World, lab: DnsLab, host: DnsProvider, sender: str) -> 
 
 
 def link_at_host(link: ApplyLink) -> Link:
-    """Reads a link as the host does."""
+    """Read a link as the host does."""
     url = urlsplit(link.url or "")
     parts = url.path.split("/")
     return Link(parts[parts.index("providers") + 1], parts[parts.index("services") + 1], url.query)
 
 
 def serve(lab: DnsLab, host: DnsProvider, zone: str) -> None:
-    """Lets the host have a zone, and say so in it."""
+    """Let the host have a zone, and say so in it."""
     host.serve(zone)
     lab.publish(f"_domainconnect.{zone}", "TXT", f'"{host.url.removeprefix("http://")}"')
     lab.flush()
 
 
 async def verdicts(world: World, sender: str) -> dict[RecordId, Verdict]:
-    """Checks a domain, and gives the verdict on each planned record."""
+    """Check a domain, and return the verdict on each planned record."""
     await world.look(sender, thorough=True)
     checked = (await world.view(sender)).last_check
     assert checked is not None

@@ -32,7 +32,7 @@ MANY = 1000
 
 
 def is_named(each: Case) -> bool:
-    """Tells whether the MAIL FROM domain's own record names the provider, or none is planned."""
+    """Tell whether the MAIL FROM domain's own record names the provider, or none is planned."""
     record = each.plan.record(RecordId.MAIL_FROM_SPF)
     if record is None:
         return True
@@ -42,7 +42,7 @@ def is_named(each: Case) -> bool:
 
 
 async def spent(each: Case, *, thorough: bool, at_once: asyncio.Semaphore, per_try: float = PER_TRY) -> int:
-    """Runs a check that may send as much as it likes, and counts what it sends."""
+    """Run a check that may send as much as it likes, and count what it sends."""
     async with at_once, serving(each.text, each=4, resolvers=3, asked=each.plan.zone) as servers:
         allowance = Allowance(packets=MANY, until=asyncio.get_running_loop().time() + 20 * per_try)
         resolver = DnsResolver(servers.resolvers, servers.port, limits=ExchangeLimits(per_try))
@@ -55,7 +55,7 @@ async def spent(each: Case, *, thorough: bool, at_once: asyncio.Semaphore, per_t
 
 
 def over(cases: Sequence[Case], most: int, *, thorough: bool) -> list[str]:
-    """Lists the cases that need more packets than allowed; an answer that came late costs some, so those are rerun."""
+    """List the cases that need more packets than allowed; an answer that came late costs some, so those are rerun."""
 
     async def measure(those: Sequence[Case], together: int, per_try: float) -> list[int]:
         at_once = asyncio.Semaphore(together)

@@ -25,7 +25,7 @@ def planned(sender: str) -> tuple[PlannedRecord, ...]:
 
 
 async def checked(lab: DnsLab, folder: Path, sender: str, *more: str) -> tuple[int, dict[str, Any]]:
-    """Compares a domain with its plan, as the lab's servers tell it."""
+    """Compare a domain with its plan, as the lab's servers tell it."""
     plan = folder / "plan.json"
     records = [
         {"id": one.id, "host": one.host, "recordType": one.rdtype, "recordValue": one.value, "priority": one.priority}

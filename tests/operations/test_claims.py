@@ -17,19 +17,19 @@ NAME = "acme.test"
 
 @pytest.fixture
 def provider(clock: Clock) -> SimulatedProvider:
-    """Gives a provider that holds one identity of each name."""
+    """Return a provider that holds one identity of each name."""
     return SimulatedProvider(clock)
 
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, provider: SimulatedProvider) -> AsyncIterator[World]:
-    """Opens an installation whose first account is ours."""
+    """Open an installation whose first account is ours."""
     async with opened(tmp_path, Overrides(resolver=dns, provider=provider, now=clock)) as world:
         yield world
 
 
 async def verified(world: World, dns: WrittenDns, clock: Clock, name: str = NAME) -> None:
-    """Brings an account's claim to verified."""
+    """Bring an account's claim to verified."""
     await world.add(name)
     dns.publish(await world.dkim(name))
     await world.look(name)
@@ -38,7 +38,7 @@ async def verified(world: World, dns: WrittenDns, clock: Clock, name: str = NAME
 
 
 async def codes(world: World) -> set[str]:
-    """Lists what the last check found."""
+    """List what the last check found."""
     checkup = (await world.view(NAME)).last_check
     assert checkup is not None
     return {each.code for each in checkup.findings}
@@ -181,7 +181,7 @@ async def test_a_failed_claim_leaves_the_name_to_whoever_proves_it(ours: World, 
 
 
 async def verified_after(world: World, dns: WrittenDns, clock: Clock) -> None:
-    """Brings a claim to verified where an old identity has to go first."""
+    """Bring a claim to verified where an old identity has to go first."""
     await world.add(NAME)
     dns.publish(await world.dkim(NAME))
     for _ in range(4):

@@ -29,7 +29,7 @@ STEPS = 160
 
 @dataclass
 class Walk:
-    """Holds one random walk, and what it saw published."""
+    """One random walk, and what it saw published."""
 
     worlds: list[World]
     dns: WrittenDns
@@ -42,7 +42,7 @@ class Walk:
     used: set[tuple[str, str]] = field(default_factory=set)  # account and selector of claims
 
     async def step(self) -> None:
-        """Takes one step and holds the rules against what there is."""
+        """Take one step and hold the rules against what there is."""
         world = self.chance.choice(self.worlds)
         act = self.chance.choice([self.add, self.publish, self.withdraw, self.check, self.check, self.check, self.wait])
         if self.chance.random() < 0.04:
@@ -56,7 +56,7 @@ class Walk:
         await self.rules()
 
     async def add(self, world: World) -> None:
-        """Adds a claim, at times with a selector that others choose from too."""
+        """Add a claim, at times with a selector that others choose from too."""
         selector = self.chance.choice([None, None, None, None, *SELECTORS])
         if await world.deps.store.domain(world.account.id, NAME) is not None:
             return
@@ -97,7 +97,7 @@ class Walk:
         await checks.check(world.deps, domain, thorough=True)
 
     async def claims(self) -> list[Domain]:
-        """Lists all claims to the name."""
+        """List all claims to the name."""
         found = [await world.deps.store.domain(world.account.id, NAME) for world in self.worlds]
         return [each for each in found if each is not None]
 
@@ -106,7 +106,7 @@ class Walk:
         return await self.worlds[0].deps.store.holder(NAME)
 
     async def rules(self) -> None:
-        """Holds the four rules."""
+        """Hold the four rules."""
         claims = await self.claims()
         holders = [each for each in claims if each.is_holder]
         self.holders |= {each.id for each in holders}

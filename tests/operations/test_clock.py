@@ -27,7 +27,7 @@ WATCHED = "somebody has the setup page open"
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[World]:
-    """Opens an installation with a published domain that was checked once by a clock far ahead."""
+    """Open an installation with a published domain that was checked once by a clock far ahead."""
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **MAIL_FROM) as world:
         added = await world.add(SENDER)

@@ -28,20 +28,20 @@ CONTACT, OWN = "dns@customer.example", "dns@acme.test"
 
 @pytest.fixture
 def dns() -> WrittenDns:
-    """Gives DNS that the test writes."""
+    """Return DNS that the test writes."""
     return WrittenDns(NAME)
 
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, ledger: Ledger) -> AsyncIterator[World]:
-    """Opens an installation that can send mail."""
+    """Open an installation that can send mail."""
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **mail_settings(ledger)) as world:
         yield world
 
 
 async def name_contact(world: World, *, confirmed: bool = True, copy: bool = True, language: str | None = None) -> None:
-    """Gives the domain a contact."""
+    """Give the domain a contact."""
     domain, now = await world.domain(NAME), world.deps.now()
     contact = Contact(email=CONTACT, asked_at=now, confirmed_at=now if confirmed else None, language=language)
     profile = DomainProfile(contact=contact, copy_account=copy)
@@ -49,7 +49,7 @@ async def name_contact(world: World, *, confirmed: bool = True, copy: bool = Tru
 
 
 def to_whom(ledger: Ledger) -> list[str]:
-    """Lists who got the messages."""
+    """List who got the messages."""
     return [taken.to for taken in ledger.taken]
 
 

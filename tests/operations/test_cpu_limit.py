@@ -32,14 +32,14 @@ ns1 A 192.0.2.1
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[World]:
-    """Opens an installation whose DNS the test writes."""
+    """Open an installation whose DNS the test writes."""
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **MAIL_FROM) as world:
         yield world
 
 
 def allowed(cpu: float) -> Allowance:
-    """Gives a check the usual packets and time, and so much CPU."""
+    """Give a check the usual packets and time, and so much CPU."""
     return Allowance(packets=64, until=asyncio.get_running_loop().time() + 20, cpu=cpu)
 
 

@@ -14,7 +14,7 @@ from tests.operations.world import OPERATOR, Clock, World, opened
 
 
 async def count_until_refused(world: World, clock: Clock, most: int) -> int:
-    """Counts until it is refused, and tells how often that went well."""
+    """Count until it is refused, and tell how often that went well."""
     for made in range(most + 2):
         try:
             await count_daily(world.deps, world.account.id, "sessions", most)

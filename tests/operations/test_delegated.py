@@ -22,19 +22,19 @@ MISSING_SECOND = {("dkim.missing", "warning")}
 
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path) -> AsyncIterator[Story]:
-    """Opens an installation with a zone of its own."""
+    """Open an installation with a zone of its own."""
     async with delegated_story(lab, clock, tmp_path, key_zone(lab)) as story:
         yield story
 
 
 async def rotate(story: Story, sender: str) -> None:
-    """Asks for a change of keys and lets the work be done."""
+    """Ask for a change of keys and let the work be done."""
     await rotations.start(story.world.deps, story.world.account.id, sender, NOTHING, OPERATOR)
     await story.world.work()
 
 
 async def kept(world: World) -> set[str]:
-    """Lists the selectors whose private keys are kept."""
+    """List the selectors whose private keys are kept."""
     return {selector for _, selector in await world.deps.store.sealed_keys(world.account.id)}
 
 
@@ -148,7 +148,7 @@ async def test_every_server_of_our_own_zone_is_waited_for(lab: DnsLab, clock: Cl
 
 
 def fetched(story: Story, domain: Domain) -> None:
-    """Lets the second server fetch what the first holds."""
+    """Let the second server fetch what the first holds."""
     assert domain.key_delegation is not None
     for slot, text in story.held(domain).items():
         pieces = " ".join(f'"{text[at : at + 200]}"' for at in range(0, len(text), 200))

@@ -19,7 +19,7 @@ from tests.rigs.processes import free_port
 
 
 async def owed(story: Story) -> int:
-    """Counts the work that is due or postponed."""
+    """Count the work that is due or postponed."""
     return (await story.world.deps.store.backlog(story.clock() + timedelta(days=1))).intents
 
 
@@ -71,7 +71,7 @@ async def test_a_change_of_keys_waits_for_our_zone_and_goes_on(
 
 
 async def looked(story: Story, account: str, zone: str) -> Stage:
-    """Looks at a domain of an account that an earlier opening made."""
+    """Look at a domain of an account that an earlier opening made."""
     story.lab.flush()
     assert await checks.check(story.world.deps, await domains.find_domain(story.world.deps, account, zone))
     domain = await domains.find_domain(story.world.deps, account, zone)

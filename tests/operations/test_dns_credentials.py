@@ -16,7 +16,7 @@ ACCESS = given_access(HOST, {"token": TOKEN})
 
 @pytest.fixture
 def world(writing_world: World) -> World:
-    """Gives an installation that writes at the lab's DNS host."""
+    """Return an installation that writes at the lab's DNS host."""
     return writing_world
 
 

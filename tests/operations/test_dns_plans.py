@@ -24,7 +24,7 @@ ACCESS = GivenAccess(host=HOST, credential=CREDENTIAL)
 
 @pytest.fixture
 def world(writing_world: World) -> World:
-    """Gives an installation that writes at the lab's DNS host."""
+    """Return an installation that writes at the lab's DNS host."""
     return writing_world
 
 

@@ -20,7 +20,7 @@ from tests.rigs.domain_connect import DnsProvider, Link, providing, records_of
 
 
 def key_with_n_at_the_cut() -> rsa.RSAPrivateKey:
-    """Makes a key of which an even cut would leave a piece that ends or begins with "n"."""
+    """Make a key of which an even cut would leave a piece that ends or begins with "n"."""
     while True:
         made = rsa.generate_private_key(65537, 2048)
         if "n" in public_key(made)[199:201]:
@@ -28,7 +28,7 @@ def key_with_n_at_the_cut() -> rsa.RSAPrivateKey:
 
 
 def public_key(made: rsa.RSAPrivateKey) -> str:
-    """Returns base64 of its public half."""
+    """Return base64 of its public half."""
     return base64.b64encode(made.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
@@ -39,7 +39,7 @@ OPERATOR = "connect.test"
 
 @pytest.fixture(scope="module")
 def provider(lab: DnsLab) -> Iterator[DnsProvider]:
-    """Runs a DNS provider with the operator's template on board, and the operator's public key in DNS."""
+    """Run a DNS provider with the operator's template on board, and the operator's public key in DNS."""
     lab.zone(OPERATOR)
     texts = key_texts(public_key(SIGNS))
     lab.publish(f"_dcpubkeyv1.{OPERATOR}", "TXT", *(f'"{text}"' for text in texts))
@@ -50,7 +50,7 @@ def provider(lab: DnsLab) -> Iterator[DnsProvider]:
 
 
 def link_for(sender: str, zone: str, *planned: PlannedRecord) -> Link:
-    """Returns the link that sets these records, signed."""
+    """Return the link that sets these records, signed."""
     applied: list[AppliedRecord] = []
     for record in planned:
         found = apply_record(PROVIDER, sender, record)
@@ -62,7 +62,7 @@ def link_for(sender: str, zone: str, *planned: PlannedRecord) -> Link:
 
 
 def served(lab: DnsLab, record: PlannedRecord) -> list[str]:
-    """Returns what the zone's server answers at a planned record's name, as the plan writes it."""
+    """Return what the zone's server answers at a planned record's name, as the plan writes it."""
     answer = lab.ns1.ask(record.host, record.rdtype).answer
     rdatas = [rdata for rrset in answer if rrset.rdtype == dns.rdatatype.from_text(record.rdtype) for rdata in rrset]
     if record.rdtype == "TXT":

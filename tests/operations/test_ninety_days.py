@@ -1,4 +1,4 @@
-"""Tells ninety days of a domain's life on a hand-turned clock; each look comes when the cadence says."""
+"""Tell ninety days of a domain's life on a hand-turned clock; each look comes when the cadence says."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -36,13 +36,13 @@ TIMELINE = [
 
 
 class Life:
-    """Holds the domain's world, and lets time pass in it."""
+    """The domain's world, in which time passes."""
 
     def __init__(self, world: World, clock: Clock, dns: WrittenDns) -> None:
         self.world, self.clock, self.dns, self.began = world, clock, dns, clock.at
 
     async def until(self, day: float) -> HealthState:
-        """Lives on to a day: every look at its due time, as a worker would."""
+        """Live on to a day: every look at its due time, as a worker would."""
         end = self.began + timedelta(days=day)
         while (due := (await self.world.domain(NAME)).next_check_at) is not None and due <= end:
             self.clock.at = max(due, self.clock.at)
@@ -51,11 +51,11 @@ class Life:
         return (await self.world.domain(NAME)).dkim.state
 
     async def records(self) -> tuple[PlannedRecord, ...]:
-        """Gives what is to be published now."""
+        """Return what is to be published now."""
         return domains.plan_of(self.world.deps, await self.world.domain(NAME)).records
 
     async def timeline(self) -> list[tuple[int, str]]:
-        """Reads what happened on which day, as `GET /events` tells it."""
+        """Read what happened on which day, as `GET /events` tells it."""
         return [((event.at - self.began).days, _told(event)) for event in await self.world.events()]
 
 

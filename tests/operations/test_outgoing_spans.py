@@ -22,7 +22,7 @@ from tests.rigs.waiting import until_async
 
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    """Runs a collector that this process sends to."""
+    """Run a collector that this process sends to."""
     with collector() as running:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", running.url)
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
@@ -31,7 +31,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 @pytest.fixture
 async def writing(lab: DnsLab, tmp_path: Path, clock: Clock, host: LabHost, traces: Collector) -> AsyncIterator[World]:
-    """Opens an installation that writes at a DNS host, and sends traces."""
+    """Open an installation that writes at a DNS host, and send traces."""
     stand = Overrides(now=clock, hosted_zones=host)
     async with opened_at_lab(tmp_path, lab, stand, DNS_PACKETS_PER_SECOND="1000", OPENTELEMETRY="true") as world:
         yield world

@@ -21,7 +21,7 @@ ONE = PlacesHeld(places=1, by_account={})
 
 @pytest.fixture
 async def narrow(lab: DnsLab, provider: str, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
-    """Opens an installation that sends one packet a second to each server, so that no full check has enough."""
+    """Open an installation that sends one packet a second to each server, so that no full check has enough."""
     dns = {
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),

@@ -34,19 +34,19 @@ IP = "203.0.113.25"  # the provider's, by its SPF record
 
 
 async def key_of(world: World, domain: Domain) -> str:
-    """Gives a domain's private key as the API shows it."""
+    """Return a domain's private key as the API shows it."""
     sealed = await world.deps.store.sealed_key(domain.id, domain.selector)
     assert sealed is not None
     return base64.b64encode(reveal(world.deps.keyring.unseal(sealed, key_purpose(domain)))).decode()
 
 
 def quoted(text: str) -> str:
-    """Writes a TXT value as a zone file does."""
+    """Write a TXT value as a zone file does."""
     return " ".join(f'"{piece}"' for piece in split_text(text))
 
 
 async def settled(lab: DnsLab, world: World, zone: str, policy: str = "v=DMARC1; p=reject") -> tuple[Domain, bytes]:
-    """Adds a domain with all of its records, and gives it with a message that its key signed."""
+    """Add a domain with all of its records, and return it with a message that its key signed."""
     domain = await world.add(zone)
     plan = plan_of(world.deps, domain)
     for each in plan.records:
@@ -59,19 +59,19 @@ async def settled(lab: DnsLab, world: World, zone: str, policy: str = "v=DMARC1;
 
 
 async def proven(lab: DnsLab, world: World, zone: str) -> None:
-    """Adds a domain with all of its records, and has it checked, so that mail may be sent from it."""
+    """Add a domain with all of its records, and have it checked, so that mail may be sent from it."""
     await settled(lab, world, zone)
     await prove(world.deps, world.account.id, zone)
 
 
 async def judged(world: World, zone: str, octets: bytes, **given: str) -> AuthenticatedMessage:
-    """Judges a message that came from the provider's server."""
+    """Judge a message that came from the provider's server."""
     envelope = {"client_ip": IP, "mail_from": f"bounce@lh.{zone}"} | given
     return await proofs.judge(world.deps, world.account.id, zone, ReceivedMessage(octets=octets, **envelope), OPERATOR)
 
 
 def words(found: AuthenticatedMessage) -> tuple[str, str, str, str]:
-    """Sums a proof up."""
+    """Sum a proof up."""
     proof = found.proof
     dkim_word = proof.dkim[0].verified.judgement.result.value if proof.dkim else "none"
     return dkim_word, proof.spf.judgement.result.value, proof.dmarc.judgement.result.value, proof.dmarc.outcome
@@ -209,13 +209,13 @@ async def test_only_the_accounts_own(lab: DnsLab, zone: str, world: World) -> No
 
 
 class Delivery:
-    """Holds the operator's path: a mail server that signs what it takes, and the mailbox that it delivers to."""
+    """The operator's path: a mail server that signs what it takes, and the mailbox that it delivers to."""
 
     def __init__(self, world: World, server: smtp.Ledger, mail: imap.Mail) -> None:
         self.world, self.server, self.mail = world, server, mail
 
     async def deliver(self, zone: str) -> None:
-        """Signs what was taken, as the operator's server does, and delivers it."""
+        """Sign what was taken, as the operator's server does, and deliver it."""
         domain = await self.world.domain(zone)
         for taken in self.server.taken:
             octets = signed(taken.octets, zone, domain.selector, await key_of(self.world, domain))
@@ -226,7 +226,7 @@ class Delivery:
 
 @pytest.fixture
 async def path(world: World, tmp_path: Path, clock: Clock) -> AsyncIterator[Delivery]:
-    """Sets an installation up that can send proofs and read them."""
+    """Set an installation up that can send proofs and read them."""
     shown = certificate(tmp_path)
 
     def trust() -> ssl.SSLContext:

@@ -23,7 +23,7 @@ FINDINGS = (EventKind.FINDING_RAISED, EventKind.FINDING_CLEARED)
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[World]:
-    """Opens an installation with a domain that is verified in whole for a day."""
+    """Open an installation with a domain that is verified in whole for a day."""
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **MAIL_FROM) as world:
         added = await world.add(SENDER)
@@ -33,7 +33,7 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[W
 
 
 async def live(world: World, clock: Clock, span: timedelta) -> int:
-    """Makes every check when it is due, as a worker does, and counts them."""
+    """Make every check when it is due, as a worker does, and count them."""
     end, looks = clock.at + span, 0
     while (due := (await world.domain(SENDER)).next_check_at) is not None and due <= end:
         clock.at = max(due, clock.at)
@@ -44,7 +44,7 @@ async def live(world: World, clock: Clock, span: timedelta) -> int:
 
 
 async def told(world: World) -> list[tuple[str, str | None]]:
-    """Lists the events about findings."""
+    """List the events about findings."""
     return [(each.kind.value, each.finding) for each in await world.events(SENDER) if each.kind in FINDINGS]
 
 

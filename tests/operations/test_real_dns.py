@@ -14,14 +14,14 @@ from tests.rigs.waiting import is_within
 
 
 def record(world: World, domain: Domain, record_id: RecordId) -> PlannedRecord:
-    """Finds what is to be published."""
+    """Find what is to be published."""
     found = plan_of(world.deps, domain).record(record_id)
     assert found is not None
     return found
 
 
 def publish(lab: DnsLab, planned: PlannedRecord, *, only: Authority | None = None) -> None:
-    """Publishes a planned record as it should be."""
+    """Publish a planned record as it should be."""
     value = planned.value
     if planned.rdtype == "TXT":
         value = " ".join(f'"{piece}"' for piece in split_text(planned.value))
@@ -31,7 +31,7 @@ def publish(lab: DnsLab, planned: PlannedRecord, *, only: Authority | None = Non
 
 
 async def verdict(world: World, sender: str, record_id: RecordId = RecordId.DKIM) -> Verdict:
-    """Reads the verdict of the last check on one record."""
+    """Read the verdict of the last check on one record."""
     checkup = (await world.view(sender)).last_check
     assert checkup is not None
     return next(each.verdict for each in checkup.results if each.record.id == record_id)

@@ -19,27 +19,27 @@ class Maker:
         self.made, self.octets, self.go = 0, octets, asyncio.Event()
 
     async def __call__(self) -> bytes:
-        """Waits for `go`."""
+        """Wait for `go`."""
         self.made += 1
         await self.go.wait()
         return b"x" * self.octets
 
 
 def at_once(octets: int = 1) -> Maker:
-    """Makes a maker that need not be let."""
+    """Make a maker that need not be let."""
     maker = Maker(octets)
     maker.go.set()
     return maker
 
 
 def stopped_at(now: float = 0.0) -> tuple[list[float], Callable[[], float]]:
-    """Gives a clock that a test turns."""
+    """Return a clock that a test turns."""
     at = [now]
     return at, lambda: at[0]
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Lets others run until something holds."""
+    """Let others run until something holds."""
     async with asyncio.timeout(SECONDS):
         while not holds():  # noqa: ASYNC110 there is nothing else to wait for
             await asyncio.sleep(0)

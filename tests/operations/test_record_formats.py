@@ -159,7 +159,7 @@ def test_one_zone_of_many_domains() -> None:
 
 
 def results_of(**verdicts: Verdict) -> list[RecordResult]:
-    """Judges the records of the usual plan, all present but those named."""
+    """Judge the records of the usual plan, all present but those named."""
     found = []
     for record in samples.plan().records:
         verdict = verdicts.get(record.id.value, Verdict.PRESENT)
@@ -175,13 +175,13 @@ NO_POLICY = {  # the whole tree walk of acme.dev
 
 
 def observing(name: str, *texts: str, verdict: Verdict = Verdict.WRONG) -> list[RecordResult]:
-    """Judges the usual plan, one record with these texts there."""
+    """Judge the usual plan, one record with these texts there."""
     changed = {RecordId(name): {"verdict": verdict, "observed": texts}}
     return [replace(each, **changed.get(each.record.id, {})) for each in results_of()]
 
 
 def written(results: list[RecordResult], *codes: str, seen: Seen = NO_POLICY) -> tuple[set[str], str]:
-    """Returns the ids of the records that are written, and all notes."""
+    """Return the ids of the records that are written, and all notes."""
     export = export_of(samples.domain(), samples.plan(), results, codes, seen)
     return {each.id.value for each in export.records}, " ".join(export.notes)
 

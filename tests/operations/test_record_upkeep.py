@@ -23,7 +23,7 @@ FREE = PlacesHeld(places=4, by_account={}, served={})
 
 @pytest.fixture
 def world(writing_world: World) -> World:
-    """Gives an installation that writes at the lab's DNS host."""
+    """Return an installation that writes at the lab's DNS host."""
     return writing_world
 
 

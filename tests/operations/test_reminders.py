@@ -27,26 +27,26 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def dns() -> WrittenDns:
-    """Gives DNS that the test writes."""
+    """Return DNS that the test writes."""
     return WrittenDns(NAME)
 
 
 def mail_settings(ledger: Ledger) -> dict[str, str]:
-    """Says how the mail server is reached."""
+    """Say how the mail server is reached."""
     url = f"smtp://{USER}:{quote(PASSWORD, safe='')}@localhost:{ledger.port}"
     return {"SMTP_URL": url, "MAIL_SENDER": "dns@lh.example.com", "PUBLIC_URL": "https://lh.example.com"}
 
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, ledger: Ledger) -> AsyncIterator[World]:
-    """Opens an installation that can send mail."""
+    """Open an installation that can send mail."""
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **mail_settings(ledger)) as world:
         yield world
 
 
 async def remind(world: World) -> int:
-    """Sends what is due, and says how many were claimed."""
+    """Send what is due, and say how many were claimed."""
     now = world.deps.now()
     owed = await world.deps.store.claim_reminders(now, now + MINUTE, "test", 100)
     for each in owed:
@@ -55,7 +55,7 @@ async def remind(world: World) -> int:
 
 
 async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
-    """Brings the claim to verified."""
+    """Bring the claim to verified."""
     await world.add(NAME)
     dns.publish(await world.dkim(NAME))
     await world.look(NAME)
@@ -64,7 +64,7 @@ async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
 
 
 async def at_risk(world: World, dns: WrittenDns, clock: Clock) -> None:
-    """Brings a verified claim at risk."""
+    """Bring a verified claim at risk."""
     dns.withdraw(await world.dkim(NAME))
     await world.look(NAME)
     clock.turn(minutes=11)
@@ -72,7 +72,7 @@ async def at_risk(world: World, dns: WrittenDns, clock: Clock) -> None:
 
 
 async def live(world: World, clock: Clock, **by: float) -> None:
-    """Lets time pass, with a look and a round of reminders every half hour."""
+    """Let time pass, with a look and a round of reminders every half hour."""
     until = clock.at + timedelta(**by)
     while clock.at < until:
         clock.turn(minutes=30)
@@ -81,12 +81,12 @@ async def live(world: World, clock: Clock, **by: float) -> None:
 
 
 def subjects(ledger: Ledger) -> list[str]:
-    """Lists what was said, without the name."""
+    """List what was said, without the name."""
     return [str(message["Subject"]).partition(": ")[2] for message in ledger.messages()]
 
 
 def body(message: EmailMessage) -> str:
-    """Reads the plain part."""
+    """Read the plain part."""
     part = message.get_body(("plain",))
     assert part is not None
     return str(part.get_content())

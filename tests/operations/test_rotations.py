@@ -27,39 +27,39 @@ NAME = "acme.test"
 
 @pytest.fixture
 def provider(clock: Clock) -> SimulatedProvider:
-    """Gives a provider that holds one identity of each name."""
+    """Return a provider that holds one identity of each name."""
     return SimulatedProvider(clock)
 
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, provider: SimulatedProvider) -> AsyncIterator[World]:
-    """Opens an installation with one verified domain."""
+    """Open an installation with one verified domain."""
     async with opened(tmp_path, Overrides(resolver=dns, provider=provider, now=clock)) as world:
         await verified(world, dns, clock)
         yield world
 
 
 async def start(world: World, *, selector: object = None, private_key: str | None = None) -> Domain:
-    """Asks for a change of keys."""
+    """Ask for a change of keys."""
     wish = RotationRequest(selector=selector, private_key=private_key)
     return await rotations.start(world.deps, world.account.id, NAME, wish, OPERATOR)
 
 
 async def new_record(world: World) -> PlannedRecord:
-    """Gives the new key's record."""
+    """Return the new key's record."""
     record = domains.plan_of(world.deps, await world.domain(NAME)).record(RecordId.DKIM_NEXT)
     assert record is not None
     return record
 
 
 async def key_in_clear(world: World) -> str:
-    """Reads the private key as the API shows it."""
+    """Read the private key as the API shows it."""
     domain = await world.domain(NAME)
     return (await private_keys.private_keys(world.deps, world.account.id, [domain], OPERATOR))[domain.id].dkim
 
 
 async def selector_at(provider: SimulatedProvider, world: World) -> str | None:
-    """Says which selector the provider signs with."""
+    """Say which selector the provider signs with."""
     domain = await world.domain(NAME)
     word = await provider.identity_report(NAME, owner_tag(world.deps, domain))
     assert isinstance(word, Identity)
@@ -67,12 +67,12 @@ async def selector_at(provider: SimulatedProvider, world: World) -> str | None:
 
 
 async def selectors_kept(world: World) -> set[str]:
-    """Lists the selectors whose private keys are kept."""
+    """List the selectors whose private keys are kept."""
     return {selector for _, selector in await world.deps.store.sealed_keys(world.account.id)}
 
 
 async def switched(world: World, dns: WrittenDns, clock: Clock) -> Domain:
-    """Brings a change of keys to its switch."""
+    """Bring a change of keys to its switch."""
     await start(world)
     dns.publish(await new_record(world))
     await world.look(NAME)

@@ -20,7 +20,7 @@ OPERATOR = Actor(name="operator")
 
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
-    """Opens an installation that sends by SES."""
+    """Open an installation that sends by SES."""
     async with ses_story(lab, clock, tmp_path, monkeypatch) as story:
         yield story
 

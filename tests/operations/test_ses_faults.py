@@ -41,7 +41,7 @@ ILLS = (
 
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
-    """Opens an installation whose patience is short, so that an hour passes in seconds."""
+    """Open an installation whose patience is short, so that an hour passes in seconds."""
     monkeypatch.setattr("letterhead.adapters.providers.ses.READ_SECONDS", 0.15)
     monkeypatch.setattr("letterhead.adapters.providers.ses.calls.FIRST_PAUSE", 0.001)
     async with ses_story(lab, clock, tmp_path, monkeypatch) as story:
@@ -49,7 +49,7 @@ async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.M
 
 
 async def work(story: SesStory) -> None:
-    """Does all that is due, as a worker does; what breaks off is left to its lease."""
+    """Do all that is due, as a worker does; what breaks off is left to its lease."""
     deps, now = story.world.deps, story.clock()
     intents = await deps.store.claim_intents(now, now + timedelta(seconds=90), "w", 100)
     due = await deps.store.claim_due(now, now + timedelta(seconds=90), "w", 100)
@@ -58,7 +58,7 @@ async def work(story: SesStory) -> None:
 
 
 async def live(story: SesStory, minutes: int) -> None:
-    """Lets time go by in steps of 30 seconds, SES looking at DNS every other minute."""
+    """Let time go by in steps of 30 seconds, SES looking at DNS every other minute."""
     for step in range(minutes * 2):
         story.clock.turn(seconds=30)
         if step % 4 == 0:

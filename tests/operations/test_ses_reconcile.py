@@ -22,19 +22,19 @@ OPERATOR = Actor(name="operator")
 
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
-    """Opens an installation that sends by SES."""
+    """Open an installation that sends by SES."""
     async with ses_story(lab, clock, tmp_path, monkeypatch) as story:
         yield story
 
 
 async def found(story: SesStory, *, apply: bool = False) -> dict[str, tuple[DifferenceKind, bool]]:
-    """Compares, and gives for each name how it differs and whether that was mended."""
+    """Compare, and return for each name how it differs and whether that was mended."""
     told = await reconcile(story.world.deps, OPERATOR, apply=apply)
     return {each.sender: (each.differs, each.mended) for each in told.differences}
 
 
 async def due(story: SesStory) -> list[str]:
-    """Lists who would be checked now."""
+    """List who would be checked now."""
     now = story.clock()
     claimed = await story.world.deps.store.claim_due(now, now + timedelta(milliseconds=1), "t", 100)
     story.clock.turn(seconds=1)

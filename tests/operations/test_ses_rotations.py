@@ -25,27 +25,27 @@ PUT_KEY = "PutEmailIdentityDkimSigningAttributes"
 
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
-    """Opens an installation that sends by SES."""
+    """Open an installation that sends by SES."""
     async with ses_story(lab, clock, tmp_path, monkeypatch) as story:
         yield story
 
 
 async def new_record(story: SesStory, sender: str) -> PlannedRecord:
-    """Asks for a change of keys and gives the new key's record."""
+    """Ask for a change of keys and return the new key's record."""
     await rotations.start(story.world.deps, story.world.account.id, sender, NOTHING, OPERATOR)
     planned = {each.id: each for each in story.plan(await story.world.domain(sender))}
     return planned[RecordId.DKIM_NEXT]
 
 
 def publish_at(story: SesStory, record: PlannedRecord, server: Authority) -> None:
-    """Publishes a record at one of the zone's servers alone."""
+    """Publish a record at one of the zone's servers alone."""
     pieces = " ".join(f'"{piece}"' for piece in split_text(record.value))
     story.lab.publish(record.host, record.rdtype, pieces, only=server)
     story.lab.flush()
 
 
 async def untouched(story: SesStory, before: Domain, *, minutes: float) -> Domain:
-    """Looks once more, and holds that SES has the old key and was not written to, and that mail flows."""
+    """Look once more, and hold that SES has the old key and was not written to, and that mail flows."""
     domain = await story.look(before.sender, minutes=minutes)
     held = story.identity(before.sender)
     assert (held.tokens, held.public_key, held.status) == ([before.selector], before.public_key, "SUCCESS")

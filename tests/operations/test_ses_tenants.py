@@ -19,7 +19,7 @@ JOIN, MAKE = "CreateTenantResourceAssociation", "CreateTenant"
 
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
-    """Opens an installation that sends by SES, with tenants."""
+    """Open an installation that sends by SES, with tenants."""
     async with ses_story(lab, clock, tmp_path, monkeypatch, SES_TENANTS="true") as story:
         yield story
 
@@ -30,7 +30,7 @@ def tenant(story: SesStory) -> str:
 
 
 async def delete(story: SesStory, sender: str) -> None:
-    """Deletes a domain and does what follows."""
+    """Delete a domain and do what follows."""
     await domains.delete_domain(story.world.deps, story.world.account.id, sender, OPERATOR)
     await story.world.work()
 

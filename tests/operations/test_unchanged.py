@@ -55,14 +55,14 @@ class Watching:
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[World]:
-    """Opens an installation whose DNS the test writes, and whose dice always fall alike."""
+    """Open an installation whose DNS the test writes, and whose dice always fall alike."""
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **MAIL_FROM) as world:
         yield with_parts(world, deps=with_parts(world.deps, random_octets=lambda count: b"\x80" * count))
 
 
 async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
-    """Adds a domain, publishes its records, and waits until it is verified in whole."""
+    """Add a domain, publish its records, and wait until it is verified in whole."""
     stand = World(with_parts(world.deps, random_octets=random.Random(7).randbytes), world.account, world.key)
     added = await stand.add(SENDER)
     dns.publish(*plan_of(world.deps, added).records)
@@ -73,7 +73,7 @@ async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
 
 
 async def way(world: World, told: CheckContext) -> Watching:
-    """Looks at the domain without writing what follows."""
+    """Look at the domain without writing what follows."""
     watching = Watching(world.deps.store)
     deps = with_parts(world.deps, store=watching)
     assert await checks.check(deps, await world.domain(SENDER), context=told)
@@ -81,7 +81,7 @@ async def way(world: World, told: CheckContext) -> Watching:
 
 
 async def both(world: World) -> bool:
-    """Holds the short way to the long one, then writes what the short one does; says whether it was taken."""
+    """Hold the short way to the long one, then write what the short one does; say whether it was taken."""
     store = world.deps.store
     domain = await world.domain(SENDER)
     told = (await store.load_check_contexts([domain]))[domain.id]
@@ -111,7 +111,7 @@ async def both(world: World) -> bool:
 
 
 def changed(chance: random.Random, world: World, domain: Domain, dns: WrittenDns) -> None:
-    """Changes something in the world, or nothing that matters, or nothing."""
+    """Change something in the world, or nothing that matters, or nothing."""
     records = plan_of(world.deps, domain).records
     record = chance.choice(records)
     line = dns.records.get((record.host, record.rdtype), "")

@@ -19,13 +19,13 @@ ALLOWED = 3
 
 @pytest.fixture
 def dns() -> WrittenDns:
-    """Writes the zone of acme.test."""
+    """Write the zone of acme.test."""
     return WrittenDns("acme.test")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path, dns: WrittenDns) -> AsyncIterator[World]:
-    """Opens an installation that allows three names."""
+    """Open an installation that allows three names."""
     more = {"UNPROVEN_BELOW": f"{ALLOWED}"}
     if request.param == "postgresql":
         more["DATABASE_URL"] = request.getfixturevalue("postgres_url")
@@ -35,7 +35,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path, dns: WrittenDns)
 
 
 async def add(world: World, sender: str, account_id: str | None = None, limits: Limits | None = None) -> ClaimResult:
-    """Adds a name."""
+    """Add a name."""
     wish = DomainRequest(sender=sender)
     return await domains.add_domain(world.deps, account_id or world.account.id, limits or Limits(), wish)
 

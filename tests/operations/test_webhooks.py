@@ -26,27 +26,27 @@ OPEN = {"WEBHOOKS_ALLOW_HTTP": "true", "WEBHOOKS_ALLOW_PRIVATE": "true"}
 
 @pytest.fixture
 def receiver() -> Iterator[Ledger]:
-    """Runs a receiver."""
+    """Run a receiver."""
     with webhook_receiver.running() as ledger:
         yield ledger
 
 
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[World]:
-    """Opens an installation whose webhooks may lead to this machine."""
+    """Open an installation whose webhooks may lead to this machine."""
     stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **OPEN) as world:
         yield world
 
 
 async def hook(world: World, receiver: Ledger, *events: str) -> webhooks.RevealedWebhook:
-    """Adds an endpoint."""
+    """Add an endpoint."""
     settings = webhooks.WebhookSettings(url=receiver.url, events=events or ("*",))
     return await webhooks.add_webhook(world.deps, world.account.id, settings, OPERATOR)
 
 
 async def deliver(world: World) -> int:
-    """Makes an attempt of all that is due, and says how many."""
+    """Make an attempt of all that is due, and say how many."""
     now, made = world.deps.now(), 0
     for failing in (False, True):
         while owed := await world.deps.store.claim_deliveries(
@@ -59,7 +59,7 @@ async def deliver(world: World) -> int:
 
 
 async def listed(world: World, shown: webhooks.RevealedWebhook) -> list[Delivery]:
-    """Lists an endpoint's deliveries, the newest first."""
+    """List an endpoint's deliveries, the newest first."""
     return await webhooks.list_deliveries(world.deps, world.account.id, shown.webhook.id, None, 1000)
 
 
@@ -117,7 +117,7 @@ async def test_the_reference_library_takes_what_is_sent(ours: World, clock: Cloc
 
 
 async def sent_now(world: World, shown: webhooks.RevealedWebhook, receiver: Ledger) -> str:
-    """Sends a test and gives its signatures."""
+    """Send a test and return its signatures."""
     await webhooks.try_webhook(world.deps, OnDemand(time.monotonic), world.account.id, shown.webhook.id)
     await deliver(world)
     return receiver.received[-1].headers["webhook-signature"]

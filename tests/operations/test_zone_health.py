@@ -15,7 +15,7 @@ TRIES = 8
 
 
 async def looked(world: World, sender: str) -> dict[str, Finding]:
-    """Checks a domain thoroughly and gives its findings by code."""
+    """Check a domain thoroughly and return its findings by code."""
     await world.look(sender, thorough=True)
     checkup = (await world.view(sender)).last_check
     assert checkup is not None
@@ -23,7 +23,7 @@ async def looked(world: World, sender: str) -> dict[str, Finding]:
 
 
 async def whole(lab: DnsLab, world: World, sender: str) -> None:
-    """Adds a domain and publishes all that it asks for."""
+    """Add a domain and publish all that it asks for."""
     domain = await world.add(sender)
     for planned in plan_of(world.deps, domain).records:
         publish(lab, planned)

@@ -1,4 +1,4 @@
-"""Puts a whole Letterhead together for a story: real storage, real or written DNS, a provider, a hand-turned clock."""
+"""Put a whole Letterhead together for a story: real storage, real or written DNS, a provider, a hand-turned clock."""
 
 import base64
 import time
@@ -41,7 +41,7 @@ class Clock:
         return self.at
 
     def turn(self, **by: float) -> datetime:
-        """Turns the clock forward by so many hours, minutes, …"""
+        """Turn the clock forward by so many hours, minutes, …"""
         self.at += timedelta(**by)
         return self.at
 
@@ -57,19 +57,19 @@ class WrittenDns:
         self.rejected: set[str] = set()  # names whose signatures resolvers reject
 
     def publish(self, *planned: PlannedRecord) -> None:
-        """Publishes planned records as they should be."""
+        """Publish planned records as they should be."""
         for record in planned:
             self.records[record.host, record.rdtype] = zone_line(
                 record.host, record.rdtype, record.value, record.priority
             )
 
     def withdraw(self, *planned: PlannedRecord) -> None:
-        """Removes records."""
+        """Remove records."""
         for record in planned:
             self.records.pop((record.host, record.rdtype), None)
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Answers like any resolver."""
+        """Answer like any resolver."""
         if self.silent:
             return {question: (self._silence(question),) for question in questions}
         head = [
@@ -99,54 +99,54 @@ class WrittenDns:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Holds one installation with one account."""
+    """One installation with one account."""
 
     deps: Deps
     account: Account
     key: str
 
     async def add(self, sender: str, **wish: Any) -> Domain:
-        """Adds a domain and gives it as it is stored."""
+        """Add a domain and return it as it is stored."""
         asked = DomainRequest(sender=sender, **wish)
         await domains.add_domain(self.deps, self.account.id, self.account.limits, asked)
         return await self.domain(sender)
 
     async def other(self, name: str) -> "World":
-        """Opens another account of the same installation."""
+        """Open another account of the same installation."""
         account, made = await accounts.open_account(self.deps, name, f"dns@{name}.test", Limits(), OPERATOR)
         return World(self.deps, account, made.text)
 
     async def dkim(self, sender: str) -> PlannedRecord:
-        """Gives the DKIM record to publish."""
+        """Return the DKIM record to publish."""
         return domains.plan_of(self.deps, await self.domain(sender)).records[0]
 
     async def domain(self, sender: str) -> Domain:
-        """Reads a domain."""
+        """Read a domain."""
         return await domains.find_domain(self.deps, self.account.id, sender)
 
     async def view(self, sender: str) -> DomainView:
-        """Reads a domain with its last check."""
+        """Read a domain with its last check."""
         return await domains.show_domain(self.deps, self.account.id, sender)
 
     async def look(self, sender: str, *, thorough: bool | None = None) -> Domain:
-        """Checks a domain now, does what is owed at the provider, and gives the domain after it."""
+        """Check a domain now, do what is owed at the provider, and return the domain after it."""
         assert await checks.check(self.deps, await self.domain(sender), thorough=thorough)
         await self.work()
         return await self.domain(sender)
 
     async def refresh(self, sender: str) -> None:
-        """Asks the provider about a domain, whenever it was asked before."""
+        """Ask the provider about a domain, whenever it was asked before."""
         domain = await self.domain(sender)
         await on_demand_checks.refresh(self.deps, OnDemand(time.monotonic), self.account.id, [domain])
 
     async def work(self) -> None:
-        """Does what is owed at the provider."""
+        """Do what is owed at the provider."""
         now = self.deps.now()
         for intent in await self.deps.store.claim_intents(now, now + timedelta(minutes=1), "test", 100):
             await provider_work.perform_intent(self.deps, intent)
 
     async def events(self, sender: str | None = None) -> list[Event]:
-        """Lists what happened, the oldest first."""
+        """List what happened, the oldest first."""
         domain_id = (await self.domain(sender)).id if sender else None
         listed = await self.deps.store.events(self.account.id, domain_id, None, 1000)
         return [each.event for each in listed]
@@ -156,7 +156,7 @@ class World:
 async def opened(
     folder: Path, stand: Overrides | None = None, limits: Limits | None = None, /, **environment: str
 ) -> AsyncIterator[World]:
-    """Opens an installation in a folder, set up by LETTERHEAD_… settings given without their prefix."""
+    """Open an installation in a folder, set up by LETTERHEAD_… settings given without their prefix."""
     settings = config.read(
         {
             "LETTERHEAD_DATA_DIR": str(folder),
@@ -173,5 +173,5 @@ async def opened(
 
 
 def noon() -> datetime:
-    """Gives a moment to begin at."""
+    """Return a moment to begin at."""
     return datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Gives the relay's tests a smart host and a relay."""
+"""Give the relay's tests a smart host and a relay."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ from tests.rigs.smtp import Ledger
 
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
-    """Runs a smart host that keeps what it gets."""
+    """Run a smart host that keeps what it gets."""
     with smtp.running(None, sign_in=False) as ledger:
         yield ledger
 
 
 @pytest.fixture
 async def relay(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Relay]:
-    """Runs a relay."""
+    """Run a relay."""
     async with running(tmp_path, ledger) as relay:
         yield relay

@@ -22,7 +22,7 @@ THEIRS = MESSAGE.replace("acme.test", "theirs.test")
 
 
 async def neighbour(relay: Relay) -> Relay:
-    """Gives the same relay as another account sees it, with a domain that is proven."""
+    """Return the same relay as another account sees it, with a domain that is proven."""
     other = replace(relay, world=await relay.world.other("theirs"))
     await other.prove("theirs.test")
     return other

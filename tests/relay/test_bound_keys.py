@@ -18,14 +18,14 @@ from tests.rigs.smtp import Ledger
 
 
 async def make(relay: Relay, **bounds: object) -> str:
-    """Makes a key with bounds."""
+    """Make a key with bounds."""
     wish = accounts.NewKeyRequest(name="bounded", scope=Scope.WRITE, **bounds)  # type: ignore[arg-type]
     world = relay.world
     return (await accounts.make_key(world.deps, world.account.id, OPERATOR, wish)).text
 
 
 async def send(relay: Relay, key: str, content: str, sender: str = "app@acme.test") -> tuple[int, bytes]:
-    """Sends with a key, and gives the last reply."""
+    """Send with a key, and return the last reply."""
     return (await asyncio.to_thread(submit, relay.port, key, content, sender=sender))[-1]
 
 
@@ -100,7 +100,7 @@ async def test_a_domain_above_signs_for_no_key_of_a_name_below(relay: Relay) -> 
 
 
 async def can_send(relay: Relay, keys: dict[str, str], names: tuple[str, ...]) -> dict[str, list[str]]:
-    """Gives the reasons that keys are told for names."""
+    """Return the reasons that keys are told for names."""
     deps, found = relay.world.deps, {}
     for who, key in keys.items():
         caller = await accounts.caller_of(deps, key, "127.0.0.1")

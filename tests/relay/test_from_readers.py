@@ -56,7 +56,7 @@ FRAMES = (
 
 
 def taken(number: int) -> list[str]:
-    """Puts fields together, and gives those that the relay takes for one of acme.dev; always the same."""
+    """Put fields together, and return those that the relay takes for one of acme.dev; always the same."""
     chosen, found = random.Random(20261128), dict[str, None]()
     while len(found) < number:
         parts = ("".join(chosen.choices(PIECES, k=chosen.randrange(5))) for _ in range(2))
@@ -71,7 +71,7 @@ def taken(number: int) -> list[str]:
 
 @pytest.fixture(params=["rspamd", "mailparser", "python", "old_python"])
 def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Reader:
-    """Gives each program in turn."""
+    """Return each program in turn."""
     match request.param:
         case "rspamd":
             return mail_readers.rspamd(tmp_path)
@@ -84,7 +84,7 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Reader:
 
 
 def domains(addresses: list[str]) -> list[str]:
-    """Gives the domains of what a program read."""
+    """Return the domains of what a program read."""
     return [each.rpartition("@")[2].strip() for each in addresses]
 
 

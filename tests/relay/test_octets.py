@@ -16,7 +16,7 @@ from tests.rigs.waiting import until_async
 
 @pytest.fixture(autouse=True)
 def _close() -> Iterator[None]:
-    """Leaves no connection behind."""
+    """Leave no connection behind."""
     yield
     Wire.close_all()
 

@@ -28,7 +28,7 @@ TO = "proof@operator.test"
 
 @pytest.fixture
 async def proving(relay: Relay, tmp_path: Path) -> AsyncIterator[Relay]:
-    """Sets the relay up as the way of proofs, as an operator does: by its URL alone."""
+    """Set the relay up as the way of proofs, as an operator does: by its URL alone."""
     url = f"smtp://letterhead@127.0.0.1:{relay.port}"
     settings = read({"LETTERHEAD_PROOF_MAILBOX": TO, "LETTERHEAD_PROOF_SMTP_URL": url}, tmp_path)
     deps = replace(relay.world.deps, proofs=proof_setup(settings, relay.clock))
@@ -37,7 +37,7 @@ async def proving(relay: Relay, tmp_path: Path) -> AsyncIterator[Relay]:
 
 
 async def second_account(relay: Relay) -> World:
-    """Opens another account with a proven domain of its own."""
+    """Open another account with a proven domain of its own."""
     other = await relay.world.other("second")
     await other.add("second.test")
     relay.dns.publish(record(other, await other.domain("second.test"), RecordId.DKIM))
@@ -60,7 +60,7 @@ async def test_proofs_of_every_account_go_by_the_relay(proving: Relay, ledger: L
 
 
 def sign_in(port: int, user: str, password: str) -> int:
-    """Signs in at the relay and gives the code of its reply."""
+    """Sign in at the relay and return the code of its reply."""
     with smtplib.SMTP("127.0.0.1", port, timeout=20, local_hostname="client.test") as client:
         client.ehlo()
         try:

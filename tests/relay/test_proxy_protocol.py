@@ -24,7 +24,7 @@ V2 = SIGNATURE + b"\x21\x11" + struct.pack("!H", 12) + ip_address("203.0.113.7")
 
 @pytest.fixture(autouse=True)
 def _close() -> Iterator[None]:
-    """Leaves no connection behind."""
+    """Leave no connection behind."""
     yield
     Wire.close_all()
 

@@ -18,7 +18,7 @@ from tests.rigs.waiting import until_async
 
 
 def mail_from(sender: str) -> str:
-    """Writes a message from an address."""
+    """Write a message from an address."""
     return MESSAGE.replace("Acme <hello@acme.test>", sender)
 
 
@@ -100,7 +100,7 @@ async def test_lookalikes_and_tricks(relay: Relay, ledger: Ledger, sender: str) 
 
 
 async def key_of(deps: Deps, relay: Relay, scope: Scope) -> tuple[str, str]:
-    """Makes another key for the account; gives id and text."""
+    """Make another key for the account; return id and text."""
     world = relay.world
     caller = await accounts.caller_of(deps, world.key, "127.0.0.1")
     request = accounts.NewKeyRequest(name="x", scope=scope)

@@ -16,20 +16,20 @@ FROM_EU = MESSAGE.replace("hello@acme.test", f"hello@{EU}")
 
 
 async def prove(relay: Relay, world: World, sender: str) -> None:
-    """Lets an account add a name and verify it."""
+    """Let an account add a name and verify it."""
     await world.add(sender)
     relay.dns.publish(record(world, await world.domain(sender), RecordId.DKIM))
     assert (await world.look(sender)).is_holder
 
 
 async def switch(relay: Relay, covers: bool) -> None:
-    """Lets the domain cover the names below it, or not."""
+    """Let the domain cover the names below it, or not."""
     settings = DomainSettings(covers_subdomains=covers)
     await change_domain(relay.world.deps, relay.world.account.id, ACME, settings, OPERATOR)
 
 
 def signature(ledger: Ledger) -> str:
-    """Returns the DKIM signature of the one message, without spaces."""
+    """Return the DKIM signature of the one message, without spaces."""
     (taken,) = ledger.taken
     return "".join(str(taken.message["DKIM-Signature"]).split())
 

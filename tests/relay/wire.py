@@ -1,4 +1,4 @@
-"""Speaks SMTP octet by octet, also where no library would."""
+"""Speak SMTP octet by octet, also where no library would."""
 
 import base64
 import socket
@@ -17,18 +17,18 @@ class Wire:
 
     @classmethod
     def close_all(cls) -> None:
-        """Closes all that were made."""
+        """Close all that were made."""
         while cls.made:
             wire = cls.made.pop()
             wire._file.close()
             wire.socket.close()
 
     def say(self, octets: bytes) -> None:
-        """Sends octets as they are."""
+        """Send octets as they are."""
         self.socket.sendall(octets)
 
     def reply(self) -> bytes:
-        """Reads one reply, of several lines perhaps; nothing where the connection ended."""
+        """Read one reply, of several lines perhaps; nothing where the connection ended."""
         lines = b""
         while line := self._file.readline():
             lines += line
@@ -37,19 +37,19 @@ class Wire:
         return lines
 
     def ask(self, line: bytes) -> bytes:
-        """Says a line and reads the reply."""
+        """Say a line and read the reply."""
         self.say(line + b"\r\n")
         return self.reply()
 
     def sign_in(self, key: str) -> None:
-        """Goes as far as a signed-in client."""
+        """Go as far as a signed-in client."""
         assert self.reply().startswith(b"220 relay.test ESMTP Letterhead")
         assert b"250-AUTH LOGIN PLAIN" in self.ask(b"EHLO client.test")
         word = base64.b64encode(b"\0x\0" + key.encode())
         assert self.ask(b"AUTH PLAIN " + word).startswith(b"235")
 
     def begin(self, key: str) -> None:
-        """Goes as far as the message itself."""
+        """Go as far as the message itself."""
         self.sign_in(key)
         for line, code in (
             (b"MAIL FROM:<app@acme.test>", b"250"),
@@ -59,7 +59,7 @@ class Wire:
             assert self.ask(line).startswith(code)
 
     def ended(self) -> bool:
-        """Says whether the other side hung up."""
+        """Say whether the other side hung up."""
         try:
             return self.socket.recv(1) == b""
         except ConnectionResetError:

@@ -1,4 +1,4 @@
-"""Puts a relay together for a story: a whole Letterhead beside it, a smart host that keeps what it gets, a clock."""
+"""Put a relay together for a story: a whole Letterhead beside it, a smart host that keeps what it gets, a clock."""
 
 import asyncio
 import smtplib
@@ -29,7 +29,7 @@ QUICK = RelaySettings(max_size=100_000, connections=4, in_clear=True)
 
 @dataclass(slots=True)
 class Relay:
-    """Holds a running relay."""
+    """A running relay."""
 
     world: World
     clock: Clock
@@ -40,23 +40,23 @@ class Relay:
     stop: asyncio.Event
 
     async def send(self, content: str | bytes = MESSAGE, **how: Any) -> list[tuple[int, bytes]]:
-        """Sends a message as a client does, and gives each reply from MAIL FROM on."""
+        """Send a message as a client does, and return each reply from MAIL FROM on."""
         return await asyncio.to_thread(submit, self.port, self.world.key, content, **how)
 
     async def refused(self, content: str | bytes) -> str:
-        """Sends a message that is refused, and gives the reply to it."""
+        """Send a message that is refused, and return the reply to it."""
         code, said = (await self.send(content))[-1]
         assert code >= 400, said
         return f"{code} {said.decode()}"
 
     async def prove(self, sender: str) -> None:
-        """Adds a domain and lets it be verified."""
+        """Add a domain and let it be verified."""
         await self.world.add(sender)
         self.dns.publish(record(self.world, await self.world.domain(sender), RecordId.DKIM))
         assert (await self.world.look(sender)).dkim.state is HealthState.VERIFIED
 
     def waiting(self) -> list[Path]:
-        """Lists the messages in the queue."""
+        """List the messages in the queue."""
         return sorted((self.folder / "relay").glob("*.mail"))
 
 
@@ -70,7 +70,7 @@ def submit(
     user: str = "letterhead",
     options: Sequence[str] = (),
 ) -> list[tuple[int, bytes]]:
-    """Runs one submission in clear and gives the replies from MAIL FROM on."""
+    """Run one submission in clear and return the replies from MAIL FROM on."""
     octets = content.encode() if isinstance(content, str) else content
     with smtplib.SMTP("127.0.0.1", port, timeout=20, local_hostname="client.test") as client:
         client.ehlo()
@@ -92,7 +92,7 @@ async def running(
     prove: bool = True,
     **setting: str,
 ) -> AsyncIterator[Relay]:
-    """Runs a relay in this loop, with the domain acme.test verified; `prove=False` is its second start."""
+    """Run a relay in this loop, with the domain acme.test verified; `prove=False` is its second start."""
     clock, dns = clock or Clock(noon()), WrittenDns("test")
     async with opened(folder, Overrides(now=clock, resolver=dns), **setting) as world:
         with socket.create_server(("127.0.0.1", 0)) as listener, mail_queue.open_queue(folder / "relay") as queue:
@@ -114,7 +114,7 @@ async def running(
 
 
 def parts_of(queue: mail_queue.FolderQueue, ledger: Ledger) -> RelayDeps:
-    """Gives what a relay needs beside the rest."""
+    """Return what a relay needs beside the rest."""
     address = SmartHostAddress(
         host="127.0.0.1", port=ledger.port, implicit_tls=False, starttls=False, helo="relay.test", seconds=2.0,
         data_seconds=2.0,

@@ -1,4 +1,4 @@
-"""Asks for as much as one account can over HTTP, in a process of its own: streams, refreshes, lists, preflights.
+"""Ask for as much as one account can over HTTP, in a process of its own: streams, refreshes, lists, preflights.
 
 Run it as `python -m tests.rigs.abuser URL READ FULL SIZE`; it stops when its input ends, and says what it was answered.
 """
@@ -20,7 +20,7 @@ NICE = 5  # who measures comes first: it is one more client that has a machine o
 
 
 class Attack:
-    """Holds what the abusers of one account got."""
+    """What the abusers of one account got."""
 
     def __init__(self, url: str, read: str, full: str, size: int) -> None:
         self.url, self.read, self.full, self.size = url, read, full, size
@@ -29,7 +29,7 @@ class Attack:
         self.done = asyncio.Event()
 
     async def run(self) -> None:
-        """Does all of it until the input ends."""
+        """Do all of it until the input ends."""
         loop = asyncio.get_running_loop()
         loop.add_reader(sys.stdin.fileno(), self.done.set)
         abusers = [
@@ -43,17 +43,17 @@ class Attack:
         loop.remove_reader(sys.stdin.fileno())
 
     def note(self, what: str, status: int) -> None:
-        """Notes an answer."""
+        """Note an answer."""
         self.statuses.setdefault(what, Counter())[status] += 1
 
     def client(self, key: str | None = None) -> httpx2.AsyncClient:
-        """Makes a client of the account."""
+        """Make a client of the account."""
         headers = {"Authorization": f"Bearer {key or self.read}"}
         limits = httpx2.Limits(max_connections=None)
         return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=120, trust_env=False, limits=limits)
 
     async def listen(self) -> None:
-        """Opens streams of set-up links, and keeps those that it gets."""
+        """Open streams of set-up links, and keep those that it gets."""
         async with AsyncExitStack() as held, self.client(self.full) as client:
             sender = (await client.get("/domains?limit=1")).json()[0]["sender"]
             for _ in range(times(LINKS, self.size)):
@@ -69,7 +69,7 @@ class Attack:
             await self.done.wait()
 
     async def repeat(self, what: str, path: str) -> None:
-        """Asks for the same thing again and again."""
+        """Ask for the same thing again and again."""
         async with self.client() as client:
             while not self.done.is_set():
                 try:
@@ -87,7 +87,7 @@ class Attack:
                     return
 
     async def leave_unread(self) -> None:
-        """Asks for the whole list over many connections, and reads nothing."""
+        """Ask for the whole list over many connections, and read nothing."""
         async with AsyncExitStack() as held:
             for _ in range(times(UNREAD, self.size)):
                 head = f"Authorization: Bearer {self.read}\r\n"
@@ -96,13 +96,13 @@ class Attack:
 
 
 def times(full: int, size: int) -> int:
-    """Says how many of so many are made at a size in percent."""
+    """Say how many of so many are made at a size in percent."""
     return max(2, full * size // 100)
 
 
 @asynccontextmanager
 async def unread(url: str, path: str, head: str = "") -> AsyncIterator[int]:
-    """Sends a request, reads the status, and nothing more while the block runs."""
+    """Send a request, read the status, and nothing more while the block runs."""
     host, _, port = url.removeprefix("http://").partition(":")
     reading, writing = await asyncio.open_connection(host, int(port), limit=64)
     try:
@@ -117,7 +117,7 @@ async def unread(url: str, path: str, head: str = "") -> AsyncIterator[int]:
 
 
 def main() -> None:
-    """Reads the words of the command."""
+    """Read the words of the command."""
     os.nice(NICE)
     url, read, full, size = sys.argv[1:]
 

@@ -1,4 +1,4 @@
-"""Plants the people of an account: a member, and an invitation that nobody has accepted, with a canary in each."""
+"""Plant the people of an account: a member, and an invitation that nobody has accepted, with a canary in each."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ MEMBER, WAITING = f"mem_{'ca' * 12}", f"inv_{'ca' * 12}"
 
 
 async def plant_people(deps: Deps, account_id: str) -> dict[str, str]:
-    """Gives an account both, and their ids by the parameter of a path that they fit."""
+    """Give an account both, and their ids by the parameter of a path that they fit."""
     now, store, row = deps.now(), deps.store, audit()
     accepted = f"inv_{'cb' * 12}"
     for each in (accepted, WAITING):

@@ -1,4 +1,4 @@
-"""Stands in for the services that alerts go to: one local server for all of their hosts, which keeps what it is sent.
+"""Stand in for the services that alerts go to: one local server for all of their hosts, which keeps what it is sent.
 
 Names lead to a public address, as they do outside, and the last step of a connection leads here. TLS is left out: what
 is verified by it is held in tests/adapters/test_webhooks.py, over the same client.
@@ -22,7 +22,7 @@ PUBLIC = "93.184.215.14"
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Holds one request."""
+    """One request."""
 
     host: str
     path: str
@@ -32,7 +32,7 @@ class Posted:
 
 @dataclass(slots=True)
 class AlertServices:
-    """Holds what was posted, and how the server answers; `dialled` are the addresses that connections went to."""
+    """What was posted, and how the server answers; `dialled` are the addresses that connections went to."""
 
     port: int = 0
     status: int = 200
@@ -45,7 +45,7 @@ class AlertServices:
     resolved: list[str] = field(default_factory=list)
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """Resolves a name to a public address, or to what the test says; each time anew."""
+        """Resolve a name to a public address, or to what the test says; each time anew."""
         self.resolved.append(host)
         found = self.addresses.get(host, [PUBLIC])
         return [found.pop(0)] if len(found) > 1 else list(found)
@@ -87,14 +87,14 @@ class Dial(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Dials."""
+        """Dial."""
         self._services.dialled.append(host)
         return _Stream(await self._real.connect_tcp("127.0.0.1", self._services.port, timeout))
 
 
 @contextmanager
 def serving() -> Iterator[AlertServices]:
-    """Runs the server until the block ends."""
+    """Run the server until the block ends."""
     services = AlertServices()
 
     class Handler(BaseHTTPRequestHandler):
@@ -116,7 +116,7 @@ def serving() -> Iterator[AlertServices]:
             self.wfile.write(said)
 
         def log_message(self, *_: object) -> None:
-            """Stays silent."""
+            """Stay silent."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     services.port = server.server_address[1]

@@ -1,4 +1,4 @@
-"""Runs a real browser: Debian's Chromium, as ./dev unpacked it or as the system has it. Knows no page of ours."""
+"""Run a real browser: Debian's Chromium, as ./dev unpacked it or as the system has it. Knows no page of ours."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ REFUSES = {"unprivileged_userns_clone": "0", "apparmor_restrict_unprivileged_use
 
 
 def arguments() -> list[str]:
-    """Gives Chromium's arguments: no sandbox where none can be had, no shared memory, which may be small."""
+    """Return Chromium's arguments: no sandbox where none can be had, no shared memory, which may be small."""
     kernel = Path("/proc/sys/kernel")
     refused = any(
         (kernel / name).exists() and (kernel / name).read_text().strip() == no for name, no in REFUSES.items()
@@ -23,7 +23,7 @@ def arguments() -> list[str]:
 
 @contextmanager
 def running() -> Iterator[Browser]:
-    """Runs one browser until the block ends: not for longer, since Playwright's loop keeps others from running."""
+    """Run one browser until the block ends: not for longer, since Playwright's loop keeps others from running."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program("chromium"), args=arguments())
         try:

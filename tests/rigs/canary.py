@@ -1,4 +1,4 @@
-"""Finds any piece of what is secret in a private key in octets, however they are written: as they are, base64, hex."""
+"""Find any piece of what is secret in a private key in octets, however they are written: as they are, base64, hex."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ Key = RSAPrivateKey | Ed25519PrivateKey | bytes  # octets are a key as they are
 
 
 def secrets_of(key: Key) -> list[bytes]:
-    """Gives what must stay inside; modulus and exponent are in DNS for all to see."""
+    """Return what must stay inside; modulus and exponent are in DNS for all to see."""
     if isinstance(key, bytes):
         return [key]
     if isinstance(key, Ed25519PrivateKey):
@@ -33,7 +33,7 @@ class Canary:
         self._text = hexes | {piece for secret in secrets for piece in _in_base64(secret)}
 
     def hits(self, octets: bytes) -> int:
-        """Counts the windows found; line breaks, as PEM has them, hide nothing."""
+        """Count the windows found; line breaks, as PEM has them, hide nothing."""
         bare = octets.translate(None, b"\r\n\t ").replace(b"\\n", b"")
         urls = bare.replace(b"-", b"+").replace(b"_", b"/")
         found = sum(octets[at : at + _OCTETS] in self._raw for at in range(len(octets) - _OCTETS + 1))

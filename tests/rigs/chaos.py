@@ -1,4 +1,4 @@
-"""Stands between a client and a server over TCP, and harms what passes: cut, reset, sliced, late, narrow, stalled.
+"""Stand between a client and a server over TCP, and harm what passes: cut, reset, sliced, late, narrow, stalled.
 Knows no protocol."""
 
 import asyncio
@@ -52,24 +52,24 @@ class Chaos:
         self.met: dict[Harm, int] = dict.fromkeys(Harm, 0)
 
     def next(self, harms: Iterable[Harm]) -> None:
-        """Sets what the next connections meet."""
+        """Set what the next connections meet."""
         self._queue.extend(harms)
 
     def stall(self) -> None:
-        """Lets nothing through on any connection, and keeps all of them."""
+        """Let nothing through on any connection, and keep all of them."""
         self._flows.clear()
 
     def flow(self) -> None:
-        """Ends the stall: what was held arrives."""
+        """End the stall: what was held arrives."""
         self._flows.set()
 
     def reset_all(self) -> None:
-        """Ends all connections by RST, on both sides."""
+        """End all connections by RST, on both sides."""
         for each in self._open:
             _reset(each)
 
     async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection."""
+        """Serve one connection."""
         harm = self._queue.popleft() if self._queue else self.usual
         self.met[harm] += 1
         there, back = await asyncio.open_connection(*self._to)
@@ -95,7 +95,7 @@ class Chaos:
                 await self._answered(harm, client, server)
 
     async def _answered(self, harm: Harm, client: Stream, server: Stream) -> None:
-        """Lets the request through, waits for the reply, and harms that."""
+        """Let the request through, wait for the reply, and harm that."""
         passing = asyncio.ensure_future(self._pass(client[0], server[1], *PACES[Harm.NONE]))
         try:
             reply = await server[0].read(PIECE)
@@ -128,7 +128,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def running(host: str, port: int) -> AsyncIterator[Chaos]:
-    """Runs a proxy to a server until the block ends."""
+    """Run a proxy to a server until the block ends."""
     chaos = Chaos(host, port)
     serving = await asyncio.start_server(chaos.pass_on, "127.0.0.1", 0)
     chaos.port = serving.sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-"""Knows how to run the command `letterhead` as its own process, with an environment of the test's own and no other."""
+"""Run the command `letterhead` as its own process, with an environment of the test's own and no other."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ OPERATOR_TOKEN = "an-operator-token-for-tests-alone"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Holds how one command ended."""
+    """How one command ended."""
 
     code: int
     out: str
@@ -26,13 +26,13 @@ class Result:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Makes an environment that holds nothing of ours but these settings, without their prefix."""
+    """Make an environment that holds nothing of ours but these settings, without their prefix."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LETTERHEAD_", "PYTHON"))}
     return kept | {f"LETTERHEAD_{name}": value for name, value in settings.items()} | {"NO_COLOR": "1"}
 
 
 def letterhead(*arguments: str, folder: Path, **settings: str) -> Result:
-    """Runs one command to its end."""
+    """Run one command to its end."""
     run = subprocess.run(
         [LETTERHEAD, *arguments],
         env=environment(**settings),
@@ -47,7 +47,7 @@ def letterhead(*arguments: str, folder: Path, **settings: str) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Holds a service that runs as its own process, with its log and its settings."""
+    """A service that runs as its own process, with its log and its settings."""
 
     url: str
     data: Path
@@ -56,26 +56,26 @@ class Running:
 
     @property
     def key(self) -> str:
-        """Reads the first key."""
+        """Read the first key."""
         return (self.data / "first-key").read_text("ascii").strip()
 
     @property
     def output(self) -> str:
-        """Reads all that it has printed so far."""
+        """Read all that it has printed so far."""
         return self.process.log.read_text("utf-8", "replace")
 
     def call(self, *arguments: str, **settings: str) -> Result:
-        """Runs a command as a client of this service."""
+        """Run a command as a client of this service."""
         mine = {"URL": self.url, "API_KEY": self.key, "OPERATOR_TOKEN": OPERATOR_TOKEN}
         return letterhead(*arguments, folder=self.data, **(mine | settings))
 
     def get(self, path: str) -> httpx2.Response:
-        """Asks the API itself."""
+        """Ask the API itself."""
         return httpx2.get(self.url + path, headers={"Authorization": f"Bearer {self.key}"}, trust_env=False, timeout=20)
 
 
 def settings_for(data: Path, **settings: str) -> dict[str, str]:
-    """Gives the settings of a service that talks to nobody: the simulated provider, a resolver that is not there."""
+    """Return the settings of a service that talks to nobody: the simulated provider, a resolver that is not there."""
     alone = {
         "DATA_DIR": str(data),
         "BIND": f"127.0.0.1:{free_port('127.0.0.1')}",
@@ -90,7 +90,7 @@ def settings_for(data: Path, **settings: str) -> dict[str, str]:
 
 @contextmanager
 def started(folder: Path, command: str, **settings: str) -> Iterator[Server]:
-    """Starts a command that runs on, and kills it when the block ends."""
+    """Start a command that runs on, and kill it when the block ends."""
     given = settings_for(folder / "data", **settings)
     variables = [f"LETTERHEAD_{name}={value}" for name, value in given.items()]
     log = folder / f"{command.partition(' ')[0]}.log"
@@ -103,7 +103,7 @@ def started(folder: Path, command: str, **settings: str) -> Iterator[Server]:
 
 @contextmanager
 def running(folder: Path, command: str = "run", **settings: str) -> Iterator[Running]:
-    """Runs `letterhead run` (or `serve`, `demo`) until the block ends, and waits until it answers."""
+    """Run `letterhead run` (or `serve`, `demo`) until the block ends, and wait until it answers."""
     given = settings_for(folder / "data", **settings)
     with started(folder, command, **given) as process:
         service = Running(f"http://{given['BIND']}", folder / "data", given, process)
@@ -112,7 +112,7 @@ def running(folder: Path, command: str = "run", **settings: str) -> Iterator[Run
 
 
 def printed_key(demo: Running) -> str:
-    """Reads the key off the line that the demo prints."""
+    """Read the key off the line that the demo prints."""
     demo.process.wait_until(lambda: "Watching." in demo.output)
     return demo.output.partition("Bearer ")[2].partition('"')[0]
 

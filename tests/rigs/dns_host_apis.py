@@ -1,4 +1,4 @@
-"""Stands in for the HTTP APIs of seven DNS hosts, at their own URLs behind a proxy with TLS; keeps a zone in each.
+"""Stand in for the HTTP APIs of seven DNS hosts, at their own URLs behind a proxy with TLS; keep a zone in each.
 
 It is written from the hosts' public references and from what octoDNS sends; no real host was asked. It refuses as they
 do: a wrong token, a zone that is not there, too many requests, a record that collides; long lists come in pages.
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 @dataclass
 class Rrset:
-    """Holds one RRset, with its values in the presentation format and host names in full."""
+    """One RRset, with its values in the presentation format and host names in full."""
 
     name: str  # relative to the zone, `@` for the zone itself
     rdtype: str
@@ -41,7 +41,7 @@ class Rrset:
 
 @dataclass
 class HostApi:
-    """Holds one host's zone; `fate` is a status that every request gets, `writes_until` how many writes it takes."""
+    """One host's zone; `fate` is a status that every request gets, `writes_until` how many writes it takes."""
 
     zone: str
     rrsets: list[Rrset] = field(default_factory=list)
@@ -53,11 +53,11 @@ class HostApi:
     comments: dict[int, str] = field(default_factory=dict)  # of records, by their numbers
 
     def find(self, name: str, rdtype: str) -> Rrset | None:
-        """Gives the RRset of a name and type."""
+        """Return the RRset of a name and type."""
         return next((each for each in self.rrsets if (each.name, each.rdtype) == (name or "@", rdtype)), None)
 
     def add(self, name: str, rdtype: str, ttl: int, *values: str) -> None:
-        """Adds values, as hosts do that have one entry a record; the same one twice is refused."""
+        """Add values, as hosts do that have one entry a record; the same one twice is refused."""
         if rdtype == "CNAME" and any(each.name == (name or "@") for each in self.rrsets):
             raise Refused(409)
         found = self.find(name, rdtype)
@@ -70,13 +70,13 @@ class HostApi:
             found.ttl = ttl
 
     def put(self, name: str, rdtype: str, ttl: int, values: list[str]) -> None:
-        """Replaces an RRset, or removes it where there are no values."""
+        """Replace an RRset, or remove it where there are no values."""
         self.rrsets = [each for each in self.rrsets if each is not self.find(name, rdtype)]
         if values:
             self.rrsets.append(Rrset(name or "@", rdtype, ttl, values))
 
     def entries(self) -> list[tuple[int, Rrset, str]]:
-        """Gives every record with a number of its own."""
+        """Return every record with a number of its own."""
         pairs = [(each, value) for each in self.rrsets for value in each.values]
         known = self.numbers
         return [
@@ -84,7 +84,7 @@ class HostApi:
         ]
 
     def remove(self, number: str) -> None:
-        """Removes the record of a number."""
+        """Remove the record of a number."""
         for found, rrset, value in self.entries():
             if str(found) == number:
                 rrset.values.remove(value)
@@ -93,7 +93,7 @@ class HostApi:
         raise Refused(404)
 
     def replace(self, number: str, value: str) -> None:
-        """Gives the record of a number another value; the number stays."""
+        """Give the record of a number another value; the number stays."""
         for found, rrset, old in self.entries():
             if str(found) == number:
                 rrset.values[rrset.values.index(old)] = value
@@ -102,7 +102,7 @@ class HostApi:
         raise Refused(404)
 
     def write(self) -> None:
-        """Counts one write; refuses it where no more are taken."""
+        """Count one write; refuse it where no more are taken."""
         if self.writes_until is not None:
             if self.writes_until == 0:
                 raise Refused(500)
@@ -111,7 +111,7 @@ class HostApi:
 
 @dataclass(frozen=True)
 class Asked:
-    """Holds one request."""
+    """One request."""
 
     method: str
     path: str
@@ -130,7 +130,7 @@ def _slice(entries: list[Any], page: int) -> list[Any]:
 
 
 def _plain(value: str) -> str:
-    """Gives a TXT value without its quotes, as hosts with a field for text have it."""
+    """Return a TXT value without its quotes, as hosts with a field for text have it."""
     return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', value)) if value.startswith('"') else value
 
 
@@ -144,7 +144,7 @@ def _bearer(asked: Asked, word: str = "Bearer") -> None:
 
 
 def cloudflare(api: HostApi, asked: Asked) -> Said:
-    """Answers as Cloudflare's API v4."""
+    """Answer as Cloudflare's API v4."""
     if asked.headers.get("authorization") != f"Bearer {TOKEN}":
         raise Refused(403)
     size = int(asked.query.get("per_page", "100"))
@@ -194,7 +194,7 @@ def cloudflare(api: HostApi, asked: Asked) -> Said:
 
 
 def digitalocean(api: HostApi, asked: Asked) -> Said:
-    """Answers as DigitalOcean's API v2."""
+    """Answer as DigitalOcean's API v2."""
     _bearer(asked)
     match asked.method, asked.path.split("/")[2:]:
         case "GET", ["domains", api.zone]:
@@ -230,7 +230,7 @@ def digitalocean(api: HostApi, asked: Asked) -> Said:
 
 
 def dnsimple(api: HostApi, asked: Asked) -> Said:
-    """Answers as DNSimple's API v2."""
+    """Answer as DNSimple's API v2."""
     _bearer(asked)
     match asked.method, asked.path.split("/")[2:]:
         case "GET", ["1234", "zones", api.zone]:
@@ -267,7 +267,7 @@ def dnsimple(api: HostApi, asked: Asked) -> Said:
 
 
 def gandi(api: HostApi, asked: Asked) -> Said:
-    """Answers as Gandi's LiveDNS API v5."""
+    """Answer as Gandi's LiveDNS API v5."""
     _bearer(asked)
     match asked.method, asked.path.split("/")[3:]:
         case "GET", ["domains", api.zone]:
@@ -300,7 +300,7 @@ def gandi(api: HostApi, asked: Asked) -> Said:
 
 
 def desec(api: HostApi, asked: Asked) -> Said:
-    """Answers as deSEC's API v1."""
+    """Answer as deSEC's API v1."""
     _bearer(asked, "Token")
     match asked.method, asked.path.split("/")[3:]:
         case "GET", ["domains", api.zone, "rrsets", ""]:
@@ -324,7 +324,7 @@ def desec(api: HostApi, asked: Asked) -> Said:
 
 
 def hetzner(api: HostApi, asked: Asked) -> Said:
-    """Answers as the Cloud API of Hetzner."""
+    """Answer as the Cloud API of Hetzner."""
     _bearer(asked)
     zone = {"id": 7, "name": api.zone, "ttl": 3600, "mode": "primary"}
     done = {"action": {"id": 1, "command": "x", "status": "success", "progress": 100}}
@@ -378,7 +378,7 @@ def hetzner(api: HostApi, asked: Asked) -> Said:
 
 
 def ovh(api: HostApi, asked: Asked) -> Said:
-    """Answers as OVHcloud's API 1.0; its own pages make SPF, DKIM and DMARC of types of their own."""
+    """Answer as OVHcloud's API 1.0; its own pages make SPF, DKIM and DMARC of types of their own."""
     path = asked.path.split("/")[2:]
     if path == ["auth", "time"]:
         return 200, 1_700_000_000
@@ -439,7 +439,7 @@ HETZNER = {
 
 
 def refusal(host: str, status: int) -> Any:
-    """Gives the body that goes with a status; it repeats the token, as a careless host might."""
+    """Return the body that goes with a status; it repeats the token, as a careless host might."""
     if host == "hetzner":
         return {"error": {"code": HETZNER.get(status, "server_error"), "message": f"no: {TOKEN}"}}
     if host == "ovh" and status == 404:
@@ -449,7 +449,7 @@ def refusal(host: str, status: int) -> Any:
 
 @contextmanager
 def running(folder: Path, zone: str) -> Iterator[tuple[dict[str, HostApi], dict[str, str]]]:
-    """Runs the stand-in; gives each host's zone, and the variables of the environment by which requests come here."""
+    """Run the stand-in; return each host's zone, and the variables of the environment by which requests come here."""
     apis = {name: HostApi(zone) for name, _ in HOSTS.values()}
     chain = folder / "apis.pem"
     contexts = contexts_for(folder, HOSTS, chain)
@@ -461,7 +461,7 @@ def running(folder: Path, zone: str) -> Iterator[tuple[dict[str, HostApi], dict[
         served = contexts
 
         def answer(self) -> None:
-            """Answers one request."""
+            """Answer one request."""
             name, speak = HOSTS[self.host]
             api, parts = apis[name], urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("content-length") or 0))

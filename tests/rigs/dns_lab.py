@@ -1,4 +1,4 @@
-"""Runs real DNS servers on loopback, on high ports: two authoritative ones (knot) and a validating resolver (unbound).
+"""Run real DNS servers on loopback, on high ports: two authoritative ones (knot) and a validating resolver (unbound).
 
 Both authoritative servers listen on the same port of different addresses, as nameservers of the world do on port 53.
 The first serves the root and every zone; a zone with two servers is a primary on both, so that they can disagree.
@@ -133,17 +133,17 @@ class Authority:
         self.server.wait_until(lambda: self._serves("."))
 
     def add(self, zone: str, nameservers: str, *, signed: bool = False) -> None:
-        """Begins to serve a zone that holds its SOA and these records alone."""
+        """Begin to serve a zone that holds its SOA and these records alone."""
         self._declare(f"{zone}.", nameservers, signed=signed)
         self.server.signal(signal.SIGHUP)
         self.server.wait_until(lambda: self._serves(zone))
 
     def ask(self, name: str, rdtype: str, *, timeout: float = 2) -> dns.message.Message:
-        """Asks this server itself; raises `dns.exception.Timeout` where it does not answer."""
+        """Ask this server itself; raise `dns.exception.Timeout` where it does not answer."""
         return ask(self.address, self.port, name, rdtype, timeout=timeout)
 
     def packets(self) -> int:
-        """Returns how many questions this server has counted, over UDP and TCP, until now: it writes each second."""
+        """Return how many questions this server has counted, over UDP and TCP, until now: it writes each second."""
         file = self._folder / "statistics"
         written: set[int] = set()
 
@@ -155,7 +155,7 @@ class Authority:
         return sum(map(int, re.findall(r"(?:udp|tcp)[46]: (\d+)", file.read_text("utf-8"))))
 
     def change(self, zone: str, edit: Callable[[dns.update.UpdateMessage], None]) -> None:
-        """Sends one RFC 2136 update, as `edit` writes it; raises where it is refused."""
+        """Send one RFC 2136 update, as `edit` writes it; raise where it is refused."""
         update = dns.update.UpdateMessage(zone, keyring=KEY)
         edit(update)
         rcode = dns.query.tcp(update, self.address, port=self.port, timeout=5).rcode()
@@ -190,7 +190,7 @@ class DnsLab:
         self._zones = {"test": [ns1], SIGNED: [ns1], BOGUS: [ns1]}
 
     def zone(self, name: str, *, servers: int = 1) -> str:
-        """Begins a zone on one server or on two, and gives its name."""
+        """Begin a zone on one server or on two, and return its name."""
         if name in self._zones:  # knot would refuse its whole configuration, and every later zone with it
             raise ValueError(f"another test of this process has made the zone {name} already")
         held = [self.ns1, self.ns2][:servers]
@@ -203,7 +203,7 @@ class DnsLab:
         return name
 
     def delegate(self, zone: str, *servers: str, to: Authority) -> str:
-        """Begins a zone on one server alone and hands it over from the zone above, to the servers named there."""
+        """Begin a zone on one server alone and hand it over from the zone above, to the servers named there."""
         to.add(zone, f"@ NS {'ns1' if to is self.ns1 else 'ns2'}.lab.test.")
         self.publish(zone, "NS", *(f"{server}." for server in servers))
         self._tell(f"stub_add {zone} {to.address}@{to.port}")  # the resolver knows no other port than 53
@@ -212,30 +212,30 @@ class DnsLab:
         return zone
 
     def hand_over(self, zone: str, server: str, address: str) -> None:
-        """Hands a zone over to a server of another make, which listens at this address and the lab's port."""
+        """Hand a zone over to a server of another make, which listens at this address and the lab's port."""
         self.publish(server, "A", address)
         self.publish(zone, "NS", f"{server}.")
         self._tell(f"stub_add {zone} {address}@{self.authoritative_port}")
         self.flush()
 
     def servers_of(self, zone: str) -> list[Authority]:
-        """Gives the servers that a zone begun here is on."""
+        """Return the servers that a zone begun here is on."""
         return self._zones[zone]
 
     def publish(self, name: str, rdtype: str, *values: str, ttl: int = 60, only: Authority | None = None) -> None:
-        """Replaces an RRset by these values, in zone-file form, on each server of its zone or on `only` one."""
+        """Replace an RRset by these values, in zone-file form, on each server of its zone or on `only` one."""
         self._change(name, only, lambda update, owner: update.replace(owner, ttl, rdtype, *values))
 
     def withdraw(self, name: str, rdtype: str | None = None, *, only: Authority | None = None) -> None:
-        """Removes an RRset, or all that the name holds."""
+        """Remove an RRset, or all that the name holds."""
         self._change(name, only, lambda update, owner: update.delete(owner, *([rdtype] if rdtype else [])))
 
     def ask(self, name: str, rdtype: str, *, timeout: float = 5) -> dns.message.Message:
-        """Asks the resolver; raises `dns.exception.Timeout` where it does not answer."""
+        """Ask the resolver; raise `dns.exception.Timeout` where it does not answer."""
         return ask(RESOLVER, self.resolver_port, name, rdtype, timeout=timeout)
 
     def flush(self) -> None:
-        """Makes the resolver forget all answers, and which servers were slow."""
+        """Make the resolver forget all answers, and which servers were slow."""
         self._tell("flush_zone .")
         self._tell("flush_infra all")
 
@@ -257,7 +257,7 @@ class DnsLab:
 
 
 def ask(address: str, port: int, name: str, rdtype: str, *, timeout: float) -> dns.message.Message:
-    """Asks one server one question with the DO bit, by TCP where the answer is too long for UDP."""
+    """Ask one server one question with the DO bit, by TCP where the answer is too long for UDP."""
     question = dns.message.make_query(name, rdtype, want_dnssec=True, payload=1232)
     reply, _ = dns.query.udp_with_fallback(question, address, timeout=timeout, port=port)
     return reply
@@ -265,7 +265,7 @@ def ask(address: str, port: int, name: str, rdtype: str, *, timeout: float) -> d
 
 @contextmanager
 def running() -> Iterator[DnsLab]:
-    """Runs the three servers for as long as the context lasts, and leaves nothing behind."""
+    """Run the three servers for as long as the context lasts, and leave nothing behind."""
     servers: list[Server] = []
     with tempfile.TemporaryDirectory(prefix="dns-", ignore_cleanup_errors=True) as name:
         try:
@@ -308,7 +308,7 @@ def _start_resolver(folder: Path, ns1: Authority) -> tuple[Server, int]:
 
 
 def _anchors(ns1: Authority) -> str:
-    """Trusts the signed zone's own key, for that zone rightly and for the bogus one wrongly."""
+    """Trust the signed zone's own key, for that zone rightly and for the bogus one wrongly."""
     ns1.server.wait_until(lambda: bool(ns1.ask(SIGNED, "DNSKEY").answer))
     rdatas = [rdata for rrset in ns1.ask(SIGNED, "DNSKEY").answer for rdata in rrset]
     entry = [key for key in rdatas if isinstance(key, DNSKEY) and key.flags & Flag.SEP]  # RFC 4034 2.1.1

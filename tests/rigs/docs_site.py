@@ -1,4 +1,4 @@
-"""Builds the site of the docs, and serves it: README.md is its first page, zensical.toml says how it looks.
+"""Build the site of the docs, and serve it: README.md is its first page, zensical.toml says how it looks.
 
 Nothing that a page loads comes from another host: diagrams by Mermaid and the API reference by Scalar are installed
 packages, whose scripts are copied in. No page needs an inline script, so tests/rigs/site_server.py forbids them.

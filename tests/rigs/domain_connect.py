@@ -1,4 +1,4 @@
-"""Runs a DNS provider that speaks Domain Connect: settings, template query, and the synchronous flow in a browser.
+"""Run a DNS provider that speaks Domain Connect: settings, template query, and the synchronous flow in a browser.
 
 It serves zones of the lab. Templates are applied, and signatures verified, by the reference implementation in a
 process of an environment of its own; what that returns is written into the zone's server by RFC 2136.
@@ -120,7 +120,7 @@ class ReferenceProcess:
 
 @dataclass
 class DnsProvider:
-    """Holds the provider: its zones and templates, what was asked of it, and how it refuses."""
+    """The provider: its zones and templates, what was asked of it, and how it refuses."""
 
     lab: DnsLab
     reference: ReferenceProcess
@@ -339,7 +339,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Keeps quiet."""
+        """Keep quiet."""
 
 
 def _row(verb: str, record: dict[str, Any], zone: str) -> str:

@@ -30,7 +30,7 @@ class ApiBehaviour:
 
 @contextmanager
 def domain_connect_api() -> Iterator[ApiBehaviour]:
-    """Serves the API until the block ends; `url` of the behaviour is where."""
+    """Serve the API until the block ends; `url` of the behaviour is where."""
     behaviour = ApiBehaviour()
 
     class Handler(BaseHTTPRequestHandler):

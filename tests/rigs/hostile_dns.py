@@ -1,4 +1,4 @@
-"""Runs DNS servers that misbehave on purpose, in a thread of their own; counts every packet that reaches them.
+"""Run DNS servers that misbehave on purpose, in a thread of their own; count every packet that reaches them.
 
 Each domain `<mode>.test` has eight nameservers and a recursive resolver, all of which misbehave in that mode whenever
 they are asked for a TXT or MX; one that plays scenes (scenes.py) changes its mode by the test's clock. What leads
@@ -116,7 +116,7 @@ def large(count: int, length: int) -> Callable[[Answer, bool], Sent]:
 
 
 def empty_strings(query: Answer, by_tcp: bool) -> Sent:
-    """Sends one TXT of 65,000 empty strings: the most work that fits into a message."""
+    """Send one TXT of 65,000 empty strings: the most work that fits into a message."""
     message = wire(reply(query))
     if not by_tcp:
         return truncated(lambda packet: [])(query, False)
@@ -124,7 +124,7 @@ def empty_strings(query: Answer, by_tcp: bool) -> Sent:
 
 
 def long_names(query: Answer, by_tcp: bool) -> Sent:
-    """Sends 64 SOAs with three names of 127 labels each, by compression: many times the names that we read."""
+    """Send 64 SOAs with three names of 127 labels each, by compression: many times the names that we read."""
     if not by_tcp:
         return truncated(lambda packet: [])(query, False)
     message = wire(reply(query))
@@ -193,7 +193,7 @@ def fears_edns(query: Answer, by_tcp: bool) -> Sent:
 def unvalidated(
     rcode: dns.rcode.Rcode, code: dns.edns.EDECode | None = None, text: str | None = None
 ) -> Callable[[Answer, bool], Sent]:
-    """Answers well but for a resolver that validates, which fails, with an extended error (RFC 8914) or without."""
+    """Answer well but for a resolver that validates, which fails, with an extended error (RFC 8914) or without."""
 
     def answer(query: Answer, by_tcp: bool) -> Sent:
         if query.flags & dns.flags.CD or not query.flags & dns.flags.RD:
@@ -207,7 +207,7 @@ def unvalidated(
 
 
 def cold_cache() -> Callable[[Answer, bool], Sent]:
-    """Fails every other time that it must validate, as a resolver may that does not have the zone's keys yet."""
+    """Fail every other time that it must validate, as a resolver may that does not have the zone's keys yet."""
     asked: Counter[str] = Counter()
     failing = unvalidated(dns.rcode.SERVFAIL)
 
@@ -278,7 +278,7 @@ MODES: dict[str, Callable[[Answer, bool], Sent]] = {
 
 
 def honest(query: Answer, address: str) -> Answer:
-    """Answers what leads to a domain: as the root and `test` do, or as a resolver does."""
+    """Answer what leads to a domain: as the root and `test` do, or as a resolver does."""
     name, rdtype = query.question[0].name, query.question[0].rdtype
     message = reply(query)
     zone = zone_of(name)
@@ -300,7 +300,7 @@ def honest(query: Answer, address: str) -> Answer:
 
 
 def unaware(query: Answer, rcode: dns.rcode.Rcode) -> Answer:
-    """Answers as a resolver that can't find a domain, or remembers that it does not exist."""
+    """Answer as a resolver that can't find a domain, or remembers that it does not exist."""
     message = reply(query, rcode=rcode)
     if rcode == dns.rcode.NXDOMAIN:
         message.authority = [dns.rrset.from_text(TLD, 300, "IN", "SOA", "ns0. host. 1 60 60 600 30")]
@@ -350,7 +350,7 @@ class HostileDns:
         return self._answer(query, zone, by_tcp)
 
     async def serve(self, serving: threading.Event) -> None:
-        """Serves until `stop`."""
+        """Serve until `stop`."""
         self._loop = loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             for address in (RESOLVER, ROOT, *SERVERS):
@@ -363,7 +363,7 @@ class HostileDns:
             await self._over.wait()
 
     def stop(self) -> None:
-        """Ends the servers, from another thread."""
+        """End the servers, from another thread."""
         if self._loop:
             self._loop.call_soon_threadsafe(self._over.set)
 
@@ -398,7 +398,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 @contextmanager
 def running() -> Iterator[HostileDns]:
-    """Runs the servers for as long as the context lasts."""
+    """Run the servers for as long as the context lasts."""
     hostile = HostileDns(free_port(RESOLVER, ROOT, *SERVERS))
     serving = threading.Event()
     thread = threading.Thread(target=asyncio.run, args=(hostile.serve(serving),))

@@ -1,4 +1,4 @@
-"""Runs a small IMAP server over TLS with one mailbox: as much of RFC 9051 as a look for one message takes."""
+"""Run a small IMAP server over TLS with one mailbox: as much of RFC 9051 as a look for one message takes."""
 
 import re
 import socketserver
@@ -27,7 +27,7 @@ class Mood(StrEnum):
 
 @dataclass
 class Mail:
-    """Holds what lies in the mailbox, which commands came, and the server's mood."""
+    """What lies in the mailbox, which commands came, and the server's mood."""
 
     port: int = 0
     held: list[bytes] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Mail:
     mood: Mood = Mood.WILLING
 
     def search(self, word: str) -> list[int]:
-        """Numbers the messages with a word in their subject, from 1."""
+        """Number the messages with a word in their subject, from 1."""
         subjects = [str(message_from_bytes(each, policy=policy.default)["Subject"]) for each in self.held]
         return [number for number, subject in enumerate(subjects, 1) if word.lower() in subject.lower()]
 
@@ -83,18 +83,18 @@ class _Server(socketserver.ThreadingTCPServer):
         self.mail, self._context = mail, context
 
     def get_request(self) -> tuple[Any, Any]:
-        """Waits for the next client; one that wants no TLS is gone at once."""
+        """Wait for the next client; one that wants no TLS is gone at once."""
         plain, address = super().get_request()
         plain.settimeout(5)
         return self._context.wrap_socket(plain, server_side=True), address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of clients that went away."""
+        """Say nothing of clients that went away."""
 
 
 @contextmanager
 def running(shown: Certificate) -> Iterator[Mail]:
-    """Runs the server on 127.0.0.1 (`localhost` by its certificate)."""
+    """Run the server on 127.0.0.1 (`localhost` by its certificate)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(shown.chain, shown.key)
     mail = Mail()

@@ -1,4 +1,4 @@
-"""Runs the commands of a page on an import as its reader would; a MariaDB and a Redis that hold what it reads."""
+"""Run the commands of a page on an import as its reader would; a MariaDB and a Redis that hold what it reads."""
 
 import os
 import subprocess
@@ -14,14 +14,14 @@ PAGES = Path(__file__).parents[2] / "docs" / "coming-from"
 
 
 def commands_of(page: str) -> list[str]:
-    """Gives the commands of a page, in their order, without the address and the key of the reader's own."""
+    """Return the commands of a page, in their order, without the address and the key of the reader's own."""
     blocks = blocks_of(page, (PAGES / page).read_text("utf-8"))
     lines = "\n".join(block.commands for block in blocks).replace("\\\n", "").splitlines()
     return [line for line in lines if not line.startswith("export LETTERHEAD_")]
 
 
 def run_as_printed(command: str, folder: Path, programs: Mapping[str, str], **settings: str) -> Result:
-    """Runs a command of a page in a folder; `programs` are small scripts that stand in for those of the reader's."""
+    """Run a command of a page in a folder; `programs` are small scripts that stand in for those of the reader's."""
     path = folder / "programs"
     path.mkdir(exist_ok=True)
     for name, script in ({"letterhead": f'exec {LETTERHEAD} "$@"'} | dict(programs)).items():
@@ -37,7 +37,7 @@ def run_as_printed(command: str, folder: Path, programs: Mapping[str, str], **se
 
 @contextmanager
 def running_mariadb(folder: Path) -> Iterator[str]:
-    """Runs a server without users on a socket of its own; gives the command of its client."""
+    """Run a server without users on a socket of its own; return the command of its client."""
     folder.chmod(0o755)
     data, socket = folder / "data", folder / "socket"
     data.mkdir()
@@ -62,7 +62,7 @@ def running_mariadb(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def running_redis(folder: Path) -> Iterator[str]:
-    """Runs an empty server; gives the command of its client."""
+    """Run an empty server; return the command of its client."""
     port = free_port("127.0.0.1")
     command = [program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
     client = f"{program('redis-cli')} -p {port}"

@@ -1,4 +1,4 @@
-"""Imports from a source into an installation that asks the lab's DNS, as its own process does."""
+"""Import from a source into an installation that asks the lab's DNS, as its own process does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -17,25 +17,25 @@ from tests.rigs.signing import Pair
 
 
 def publish_key(lab: DnsLab, sender: str, selector: str, pair: Pair) -> None:
-    """Publishes a key's record, as the customer of another program has it."""
+    """Publish a key's record, as the customer of another program has it."""
     text = " ".join(f'"{each}"' for each in split_text(pair.record))
     lab.publish(f"{selector}._domainkey.{sender}", "TXT", text)
 
 
 @dataclass(frozen=True, slots=True)
 class Importing:
-    """Holds an installation that is served, and the settings of a command on the same machine."""
+    """An installation that is served, and the settings of a command on the same machine."""
 
     world: World
     settings: Mapping[str, str]
     folder: Path
 
     async def call(self, *arguments: str) -> Result:
-        """Runs a command."""
+        """Run a command."""
         return await asyncio.to_thread(letterhead, *arguments, folder=self.folder, **self.settings)
 
     async def run_page(self, page: str, places: Mapping[str, str], programs: Mapping[str, str]) -> list[Result]:
-        """Runs the commands of a page as printed, with other places and programs."""
+        """Run the commands of a page as printed, with other places and programs."""
         results = []
         for printed in commands_of(page):
             command = printed
@@ -47,7 +47,7 @@ class Importing:
 
 @asynccontextmanager
 async def importing(lab: DnsLab, data: Path, folder: Path) -> AsyncIterator[Importing]:
-    """Runs an installation."""
+    """Run an installation."""
     resolver = f"127.0.0.1:{lab.resolver_port}"
     dns = {"DNS_RESOLVERS": resolver, "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port)}
     async with opened(data, Overrides(now=Clock(noon())), **dns) as world, served(world) as url:

@@ -1,4 +1,4 @@
-"""Runs moto's KMS as a server of its own, with the refusals that moto forgets, and tells what it was asked."""
+"""Run moto's KMS as a server of its own, with the refusals that moto forgets, and tell what it was asked."""
 
 import io
 import json
@@ -20,7 +20,7 @@ Start = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Kms:
-    """Holds a running KMS; `refuse` makes it answer with that code, `calls` are the uses of keys that it was asked."""
+    """A running KMS; `refuse` makes it answer with that code, `calls` are the uses of keys that it was asked."""
 
     def __init__(self) -> None:
         self.port = free_port("127.0.0.1")
@@ -32,7 +32,7 @@ class Kms:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Gives what every AWS program reads."""
+        """Return what every AWS program reads."""
         return {
             "AWS_ENDPOINT_URL_KMS": f"http://127.0.0.1:{self.port}",
             "AWS_ACCESS_KEY_ID": "testing",
@@ -40,7 +40,7 @@ class Kms:
         }
 
     def start(self) -> None:
-        """Listens, again where it did before, with the keys of before."""
+        """Listen, again where it did before, with the keys of before."""
         self._server = make_server("127.0.0.1", self.port, self, threaded=True)
         Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -52,7 +52,7 @@ class Kms:
             self._server = None
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        """Answers one request."""
+        """Answer one request."""
         action = environ.get("HTTP_X_AMZ_TARGET", "").removeprefix("TrentService.")
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if action in USES:
@@ -66,7 +66,7 @@ class Kms:
         return answer
 
     def _state(self, key_id: str) -> str:
-        """Says what AWS answers for a key that is off; moto uses it all the same."""
+        """Say what AWS answers for a key that is off; moto uses it all the same."""
         backend = kms_backends[ACCOUNT][REGION]
         key = backend.keys.get(backend.any_id_to_key_id(key_id))
         if key is None or key.enabled:
@@ -74,20 +74,20 @@ class Kms:
         return "DisabledException" if key.key_state == "Disabled" else "KMSInvalidStateException"
 
     def client(self) -> Any:
-        """Gives Amazon's own client, as the operator's."""
+        """Return Amazon's own client, as the operator's."""
         return botocore.session.get_session().create_client(
             "kms", region_name=REGION, endpoint_url=self.environment["AWS_ENDPOINT_URL_KMS"],
             aws_access_key_id="testing", aws_secret_access_key="testing",
         )  # fmt: skip
 
     def key(self) -> str:
-        """Makes a key and gives its ARN."""
+        """Make a key and return its ARN."""
         return str(self.client().create_key()["KeyMetadata"]["Arn"])
 
 
 @contextmanager
 def running() -> Iterator[Kms]:
-    """Runs a KMS until the block ends."""
+    """Run a KMS until the block ends."""
     kms = Kms()
     kms.start()
     try:

@@ -1,4 +1,4 @@
-"""Runs Letterhead itself as processes, as an operator does, and asks it over HTTP."""
+"""Run Letterhead itself as processes, as an operator does, and ask it over HTTP."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ OPERATOR_TOKEN = "operator-token-of-the-tests-0123456789"
 
 
 class Installation:
-    """Holds how one installation is set up; processes of it share the database."""
+    """How one installation is set up; processes of it share the database."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder, self.command = folder, COMMAND
@@ -50,7 +50,7 @@ class Installation:
         }
 
     def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Runs one command to its end; one that would listen finds a port of its own, since others run beside it."""
+        """Run one command to its end; one that would listen finds a port of its own, since others run beside it."""
         bind = {} if "LETTERHEAD_BIND" in self.settings else {"LETTERHEAD_BIND": f"127.0.0.1:{free_port('127.0.0.1')}"}
         return subprocess.run(
             [self.command, *words], env=self._environment(bind), cwd=self.folder, capture_output=True, text=True,
@@ -58,7 +58,7 @@ class Installation:
         )  # fmt: skip
 
     def stock(self, keys: int) -> None:
-        """Fills the pool with one key under many names, so that adding domains is writing and nothing else."""
+        """Fill the pool with one key under many names, so that adding domains is writing and nothing else."""
         asyncio.run(self._stock(keys))
 
     async def _stock(self, keys: int) -> None:
@@ -69,7 +69,7 @@ class Installation:
 
     @contextmanager
     def serving(self, *words: str) -> Iterator["Serving"]:
-        """Runs `letterhead serve` with these words until the end of the block."""
+        """Run `letterhead serve` with these words until the end of the block."""
         serving = self.serve(*words)
         try:
             yield serving
@@ -77,7 +77,7 @@ class Installation:
             serving.stop()
 
     def serve(self, *words: str, listener: socket.socket | None = None, port: int = 0) -> "Serving":
-        """Starts `letterhead serve` and waits until it answers; with a socket passed as systemd passes it, if given."""
+        """Start `letterhead serve` and wait until it answers; with a socket passed as systemd passes it, if given."""
         port = listener.getsockname()[1] if listener else port or free_port("127.0.0.1")
         bind = {"LETTERHEAD_BIND": "127.0.0.1:1" if listener else f"127.0.0.1:{port}"}
         serving = Serving(self._start(["serve", *words], bind, listener), f"http://127.0.0.1:{port}")
@@ -88,7 +88,7 @@ class Installation:
         return serving
 
     def relay(self) -> "Process":
-        """Starts `letterhead relay` and waits until it greets."""
+        """Start `letterhead relay` and wait until it greets."""
         relay = Process(self._start(["relay"], {}))
         host, port = self.settings["LETTERHEAD_RELAY_BIND"].rsplit(":", 1)
         until = time.monotonic() + 45
@@ -102,11 +102,11 @@ class Installation:
         raise RuntimeError(f"letterhead relay does not answer:\n{self._last_words(relay)}")
 
     def worker(self) -> "Process":
-        """Starts `letterhead worker`."""
+        """Start `letterhead worker`."""
         return self.start("worker")
 
     def start(self, *words: str) -> "Process":
-        """Starts a command that runs on."""
+        """Start a command that runs on."""
         return Process(self._start([*words], {}))
 
     def _start(
@@ -126,7 +126,7 @@ class Installation:
         return {**ours, "PYTHONFAULTHANDLER": "1", **self.settings, **more}
 
     def _last_words(self, process: "Process") -> str:
-        """Ends a process that does not answer, and gives what all have written, with where its threads stood."""
+        """End a process that does not answer, and return what all have written, with where its threads stood."""
         process.process.send_signal(signal.SIGABRT)
         with suppress(subprocess.TimeoutExpired):  # Python's fault handler is writing the stacks
             process.process.wait(10)
@@ -134,37 +134,37 @@ class Installation:
         return self.logs()
 
     def logs(self) -> str:
-        """Gives all that the processes wrote."""
+        """Return all that the processes wrote."""
         return "\n".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))
 
 
 class Process:
-    """Holds one process of Letterhead."""
+    """One process of Letterhead."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
 
     def kill(self) -> None:
-        """Kills it as a power cut does: without a word."""
+        """Kill it as a power cut does: without a word."""
         self.process.kill()
         self.process.wait(45)
 
     def stop(self) -> int:
-        """Asks it to stop and gives its exit code."""
+        """Ask it to stop and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(40)
 
 
 class Serving(Process):
-    """Holds one serving process with its address."""
+    """One serving process with its address."""
 
     def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
         super().__init__(process)
         self.url = url
 
     def wait(self, seconds: float = 60) -> None:
-        """Waits until it answers."""
+        """Wait until it answers."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.process.poll() is not None:
@@ -177,15 +177,15 @@ class Serving(Process):
         raise RuntimeError("letterhead serve does not answer")
 
     def operator(self) -> httpx2.Client:
-        """Gives a client with the operator's token."""
+        """Return a client with the operator's token."""
         return self.client(OPERATOR_TOKEN)
 
     def client(self, token: str) -> httpx2.Client:
-        """Gives a client with an API key."""
+        """Return a client with an API key."""
         return httpx2.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
     def open_account(self, **limits: int) -> str:
-        """Opens an account and gives its first key."""
+        """Open an account and return its first key."""
         body: dict[str, Any] = {"name": "Acme", "email": "dns@acme.test"}
         if limits:
             body["limits"] = limits

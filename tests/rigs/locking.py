@@ -1,4 +1,4 @@
-"""Lets one process at a time fetch into a folder: the workers of a test run share it."""
+"""Let one process at a time fetch into a folder: the workers of a test run share it."""
 
 import fcntl
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Reads From fields with other people's programs: rspamd's parser, npm's mailparser, and Python's two."""
+"""Read From fields with other people's programs: rspamd's parser, npm's mailparser, and Python's two."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ Promise.all(JSON.parse(require("fs").readFileSync(0)).map(read)).then((all) => c
 
 
 def rspamd(folder: Path) -> Reader:
-    """Reads with rspamd, whose input and script lie in a folder; a tab is a space there."""
+    """Read with rspamd, whose input and script lie in a folder; a tab is a space there."""
 
     def read(fields: Sequence[str]) -> list[list[str]]:
         (folder / "fields").write_text("".join(f"{field.replace(chr(9), ' ')}\n" for field in fields))
@@ -43,19 +43,19 @@ def rspamd(folder: Path) -> Reader:
 
 
 def mailparser(fields: Sequence[str]) -> list[list[str]]:
-    """Reads with the parser that many help desks and mail programs in JavaScript use."""
+    """Read with the parser that many help desks and mail programs in JavaScript use."""
     read = _run([program("node"), "-e", JAVASCRIPT], npm_packages("mailparser"), json.dumps(fields))
     found: list[list[str]] = json.loads(read)
     return found
 
 
 def python(fields: Sequence[str]) -> list[list[str]]:
-    """Reads with Python's parser of today; a field that it raises for is one that it can't read at all."""
+    """Read with Python's parser of today; a field that it raises for is one that it can't read at all."""
     return [_python(field) for field in fields]
 
 
 def old_python(fields: Sequence[str]) -> list[list[str]]:
-    """Reads with Python's older parser."""
+    """Read with Python's older parser."""
     return [[parseaddr(field)[1]] for field in fields]
 
 

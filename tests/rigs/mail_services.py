@@ -1,4 +1,4 @@
-"""Stands in for the APIs of Resend, Mailgun (US, EU) and Postmark, at their own URLs behind a proxy with TLS.
+"""Stand in for the APIs of Resend, Mailgun (US, EU) and Postmark, at their own URLs behind a proxy with TLS.
 
 It is written from their public references; no real service was asked. It refuses a wrong key, limits the rate, and
 gives lists in pages.
@@ -24,7 +24,7 @@ Said = tuple[int, Any]
 
 @dataclass
 class Services:
-    """Holds each host's domains; `fates` are answers that the next requests get, `variables` lead requests here."""
+    """Each host's domains; `fates` are answers that the next requests get, `variables` lead requests here."""
 
     domains: dict[str, list[str]]
     variables: dict[str, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Services:
 
 
 def resend(domains: list[str], path: list[str], query: dict[str, str]) -> Said:
-    """Answers as Resend: pages of `limit` after an id, names of records relative to the registered domain."""
+    """Answer as Resend: pages of `limit` after an id, names of records relative to the registered domain."""
     if path == ["domains"]:
         begin = int(query.get("after", "-1")) + 1
         limit = min(int(query["limit"]), 2)
@@ -49,7 +49,7 @@ def resend(domains: list[str], path: list[str], query: dict[str, str]) -> Said:
 
 
 def mailgun(domains: list[str], path: list[str], query: dict[str, str]) -> Said:
-    """Answers as Mailgun: pages by `skip`, a sandbox among the domains."""
+    """Answer as Mailgun: pages by `skip`, a sandbox among the domains."""
     if path == ["v4", "domains"]:
         begin = int(query.get("skip", "0"))
         listed = [*domains, "sandbox123.mailgun.org"]
@@ -65,7 +65,7 @@ def mailgun(domains: list[str], path: list[str], query: dict[str, str]) -> Said:
 
 
 def postmark(domains: list[str], path: list[str], query: dict[str, str]) -> Said:
-    """Answers as Postmark: pages by `offset`, the details of each domain apart."""
+    """Answer as Postmark: pages by `offset`, the details of each domain apart."""
     if path == ["domains"]:
         begin = int(query["offset"])
         listed = [{"ID": at, "Name": name} for at, name in enumerate(domains)]
@@ -87,7 +87,7 @@ HOSTS = {
 
 @contextmanager
 def running(folder: Path, **domains: list[str]) -> Iterator[Services]:
-    """Runs all of them; `domains` are by the name of the host, with underscores."""
+    """Run all of them; `domains` are by the name of the host, with underscores."""
     services = Services({host: domains.get(host.replace(".", "_"), []) for host in HOSTS})
     chain = folder / "services.pem"
     contexts = contexts_for(folder, HOSTS, chain)
@@ -98,7 +98,7 @@ def running(folder: Path, **domains: list[str]) -> Iterator[Services]:
         served = contexts
 
         def answer(self) -> None:
-            """Answers one request."""
+            """Answer one request."""
             speak, header, wanted = HOSTS[self.host]
             parts = urlsplit(self.path)
             services.calls.append(f"{self.host} {self.path}")

@@ -17,7 +17,7 @@ VALUES = re.compile(r"[A-Za-z0-9+/=]{40,}")
 
 
 def marked(text: str) -> str:
-    """Marks what a template says itself, and not what will stand at its places."""
+    """Mark what a template says itself, and not what will stand at its places."""
     pieces = re.split(r"(\{\w+\})", text)
     return "".join(
         f"{BEGIN}{each}{END}" if re.search("[A-Za-z]{2}", each) and not each.startswith("{") else each
@@ -26,7 +26,7 @@ def marked(text: str) -> str:
 
 
 def marked_language() -> Language:
-    """Makes the language."""
+    """Make the language."""
     messages = {}
     for text, context in catalogues.messages():
         forms = (text,) if isinstance(text, str) else text
@@ -38,7 +38,7 @@ def marked_language() -> Language:
 
 
 def unmarked(texts: Iterable[str], data: Sequence[str]) -> list[str]:
-    """Lists the texts that have words outside the marks which are no data."""
+    """List the texts that have words outside the marks which are no data."""
     left = []
     for text in texts:
         rest = re.sub(rf"{BEGIN}[^{BEGIN}{END}]*{END}", "\0", text)

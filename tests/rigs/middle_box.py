@@ -1,4 +1,4 @@
-"""Stands between clients and a server as a router does, and forgets flows: octets vanish, and nobody is told.
+"""Stand between clients and a server as a router does, and forgets flows: octets vanish, and nobody is told.
 
 What it drops is dropped before the kernel sees it (a socket filter that lets nothing through), so that nothing is
 acknowledged and nothing reset: to the clients it is as if the machine had lost its power. Needs no root.

@@ -1,4 +1,4 @@
-"""Speaks the milter protocol, version 6, as a mail server does for one message."""
+"""Speak the milter protocol, version 6, as a mail server does for one message."""
 
 import re
 import socket
@@ -11,7 +11,7 @@ INSERT = b"i"
 
 
 def sign(port: int, text: bytes) -> bytes:
-    """Gives the message with the fields that the filter inserts; AssertionError where it does anything else."""
+    """Return the message with the fields that the filter inserts; AssertionError where it does anything else."""
     head, _, body = text.partition(b"\r\n\r\n")
     fields = [field.partition(b":") for field in re.split(rb"\r\n(?![ \t])", head)]
     (author,) = [value for name, _, value in fields if name.lower() == b"from"]

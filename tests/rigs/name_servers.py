@@ -1,4 +1,4 @@
-"""Runs the authoritative servers that DNS hosts and companies use, each with zones of its own, on loopback."""
+"""Run the authoritative servers that DNS hosts and companies use, each with zones of its own, on loopback."""
 
 import base64
 import sqlite3
@@ -80,7 +80,7 @@ Zones = Mapping[str, str]  # the text of each zone, without a directive for its 
 
 
 def start_bind(folder: Path, address: str, port: int, zones: Zones, *, secondary: str = "127.0.0.9") -> Server:
-    """Starts BIND; whoever has the lab's key may update and transfer its zones, and `secondary` is notified.
+    """Start BIND; whoever has the lab's key may update and transfer its zones, and `secondary` is notified.
 
     It listens at addresses of an interface alone, so of loopback's at 127.0.0.1.
     """
@@ -91,7 +91,7 @@ def start_bind(folder: Path, address: str, port: int, zones: Zones, *, secondary
 
 
 def start_nsd(folder: Path, address: str, port: int, zones: Zones, *, primary: str | None = None) -> Server:
-    """Starts NSD, as a secondary where `primary` is given: its zones then come by AXFR alone."""
+    """Start NSD, as a secondary where `primary` is given: its zones then come by AXFR alone."""
     if primary is None:
         _write_zones(folder, zones)
     text = NSD.format(folder=folder, address=address, port=port, secret=SECRET)
@@ -102,7 +102,7 @@ def start_nsd(folder: Path, address: str, port: int, zones: Zones, *, primary: s
 
 
 def start_knot(folder: Path, address: str, port: int, zones: Zones) -> Server:
-    """Starts Knot DNS."""
+    """Start Knot DNS."""
     _write_zones(folder, zones)
     text = KNOT.format(folder=folder, address=address, port=port)
     text += "".join(KNOT_ZONE.format(folder=folder, zone=zone) for zone in zones)
@@ -118,7 +118,7 @@ def start_powerdns(
     updates_from: str = "127.0.0.0/8",
     api_port: int | None = None,
 ) -> Server:
-    """Starts PowerDNS with its SQLite backend; the lab's key may update its zones, from these addresses.
+    """Start PowerDNS with its SQLite backend; the lab's key may update its zones, from these addresses.
 
     Its HTTP API listens at `api_port`, if given, and takes the key `API_KEY`.
     """
@@ -166,7 +166,7 @@ def _write_zones(folder: Path, zones: Zones) -> None:
 
 
 def _fill(path: Path, schema: str, zones: Zones) -> None:
-    """Writes zones as rows, with the priority of an MX in a column of its own."""
+    """Write zones as rows, with the priority of an MX in a column of its own."""
     with sqlite3.connect(path) as database:
         database.executescript(schema)
         database.execute("INSERT INTO tsigkeys (name, algorithm, secret) VALUES ('lab', 'hmac-sha256', ?)", (SECRET,))
@@ -189,7 +189,7 @@ def _fill(path: Path, schema: str, zones: Zones) -> None:
 
 
 def _empty_names(zone: dns.zone.Zone) -> set[str]:
-    """Gives the names that exist only because others lie below them (RFC 4592 2.2.2)."""
+    """Return the names that exist only because others lie below them (RFC 4592 2.2.2)."""
     assert zone.origin is not None
     above = set()
     for name in zone:
@@ -203,7 +203,7 @@ def _empty_names(zone: dns.zone.Zone) -> set[str]:
 def _started(
     folder: Path, text: str, command: Callable[[Path], list[str | Path]], serving: tuple[str, int, Zones]
 ) -> Server:
-    """Starts a server with its configuration, and waits until it serves all its zones."""
+    """Start a server with its configuration, and wait until it serves all its zones."""
     path = folder / "server.conf"
     path.write_text(text, "utf-8")
     name, *arguments = command(path)

@@ -1,4 +1,4 @@
-"""Installs packages of npm as they are locked in tests/data: package-lock.json has the hash of each."""
+"""Install packages of npm as they are locked in tests/data: package-lock.json has the hash of each."""
 
 import fcntl
 import shutil
@@ -14,7 +14,7 @@ INSTALLED = Path(__file__).parents[2] / ".cache"
 
 @cache
 def npm_packages(name: str) -> Path:
-    """Gives the folder with the node_modules of a locked set, which is installed once for a machine."""
+    """Return the folder with the node_modules of a locked set, which is installed once for a machine."""
     locked, installed = LOCKED / name, INSTALLED / name
     INSTALLED.mkdir(exist_ok=True)
     with (INSTALLED / f"{name}.lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""Runs npm's oidc-provider, a certified OpenID Connect provider, whose claims are sent as well-known providers do."""
+"""Run npm's oidc-provider, a certified OpenID Connect provider, whose claims are sent as well-known providers do."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)"')
 
 @dataclass(frozen=True)
 class Sending:
-    """Holds how a provider sends claims: which claims each scope brings, and where.
+    """How a provider sends claims: which claims each scope brings, and where.
 
     With `userinfo` they are in UserInfo alone, as the standard has it for this flow (OpenID Connect Core 1.0, 5.4).
     """
@@ -36,7 +36,7 @@ class Sending:
 
 @dataclass(frozen=True)
 class OidcProvider:
-    """Holds the address of a provider, which is started when the client's is known."""
+    """The address of a provider, which is started when the client's is known."""
 
     host: str = "127.0.0.1"
     port: int = field(default_factory=lambda: free_port("127.0.0.1"))
@@ -57,7 +57,7 @@ class OidcProvider:
 
     @contextmanager
     def running(self, folder: Path, client: str, sending: Sending, people: Mapping[str, Any]) -> Iterator[Server]:
-        """Runs it for a client at an address; `people` are the claims of each `sub`."""
+        """Run it for a client at an address; `people` are the claims of each `sub`."""
         registered = {
             "client_id": CLIENT_ID,
             "client_secret": SECRET,
@@ -87,7 +87,7 @@ class OidcProvider:
 
 
 async def signed_in_at(address: str, sub: str | None, client: str) -> str:
-    """Signs a person in on the provider's pages and agrees to all that the client asks; gives the address back.
+    """Sign a person in on the provider's pages and agree to all that the client asks; return the address back.
 
     Nobody (None) cancels instead.
     """

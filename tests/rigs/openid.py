@@ -1,4 +1,4 @@
-"""Runs a small real OpenID Connect provider over HTTP: discovery, authorization with PKCE, one-time codes, own keys."""
+"""Run a small real OpenID Connect provider over HTTP: discovery, authorization with PKCE, one-time codes, own keys."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ ACCESS_TOKEN = "an.access~token/of+one_person=="
 
 @dataclass(slots=True)
 class OpenId:
-    """Holds the provider: `claims` overrule those of its tokens (None leaves one away), `header` and `key` likewise.
+    """The provider: `claims` overrule those of its tokens (None leaves one away), `header` and `key` likewise.
 
     `userinfo` is what it says there besides the subject; None is no such endpoint.
     """
@@ -41,7 +41,7 @@ class OpenId:
     asked: Counter[str] = field(default_factory=Counter)  # times that each of its documents was asked for
 
     def metadata(self) -> dict[str, Any]:
-        """Says of itself what Discovery wants."""
+        """Say of itself what Discovery wants."""
         return {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize?tenant=1",
@@ -52,7 +52,7 @@ class OpenId:
         }
 
     def authorize(self, asked: dict[str, str]) -> str:
-        """Signs the person in at once, and gives the address that leads back."""
+        """Sign the person in at once, and return the address that leads back."""
         assert (asked["response_type"], asked["client_id"], asked["tenant"]) == ("code", CLIENT_ID, "1")
         assert asked["code_challenge_method"] == "S256"
         assert asked["scope"].split()[0] == "openid"
@@ -61,7 +61,7 @@ class OpenId:
         return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
 
     def token(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
-        """Exchanges a code once, for the client that it was made for and who holds the verifier."""
+        """Exchange a code once, for the client that it was made for and who holds the verifier."""
         if not self._is_client(form, authorization):
             return 401, {"error": "invalid_client"}
         asked = self.codes.pop(form["code"], None)
@@ -71,7 +71,7 @@ class OpenId:
         return 200, {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "id_token": self._id_token(asked["nonce"])}
 
     def person(self, authorization: str) -> tuple[int, dict[str, Any]]:
-        """Tells of the person whose access token came."""
+        """Tell of the person whose access token came."""
         if self.userinfo is None or authorization != f"Bearer {ACCESS_TOKEN}":
             return 401, {}
         return 200, {"sub": self.claims.get("sub", "ada")} | self.userinfo
@@ -139,12 +139,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Keeps quiet."""
+        """Keep quiet."""
 
 
 @contextmanager
 def providing() -> Iterator[OpenId]:
-    """Runs a provider on this machine until the block ends."""
+    """Run a provider on this machine until the block ends."""
 
     class Handler(_Handler):
         provider = OpenId(url="")

@@ -1,4 +1,4 @@
-"""Runs a real collector of OTLP over HTTP: takes spans and metrics, keeps them, and has moods in which it does not."""
+"""Run a real collector of OTLP over HTTP, which takes and keeps spans and metrics, or refuses them."""
 
 import gzip
 import threading
@@ -24,7 +24,7 @@ class CollectorMood(StrEnum):
 
 @dataclass(slots=True)
 class Collector:
-    """Holds all that reached the collector."""
+    """All that reached the collector."""
 
     url: str
     mood: CollectorMood = CollectorMood.OK
@@ -36,11 +36,11 @@ class Collector:
     closing: threading.Event = field(default_factory=threading.Event)
 
     def named(self, name: str) -> list[Span]:
-        """Gives the spans of a name."""
+        """Return the spans of a name."""
         return [each for each in self.spans if each.name == name]
 
     def take(self, path: str, body: bytes) -> None:
-        """Keeps one request."""
+        """Keep one request."""
         self.raw.append(body)
         if path == "/v1/traces":
             for group in ExportTraceServiceRequest.FromString(body).resource_spans:
@@ -52,7 +52,7 @@ class Collector:
 
 
 def attributes(span: Span) -> dict[str, str | int]:
-    """Gives a span's attributes."""
+    """Return a span's attributes."""
     return {
         each.key: each.value.string_value if each.value.HasField("string_value") else each.value.int_value
         for each in span.attributes
@@ -61,7 +61,7 @@ def attributes(span: Span) -> dict[str, str | int]:
 
 @contextmanager
 def collector() -> Iterator[Collector]:
-    """Runs a collector until the end of the block."""
+    """Run a collector until the end of the block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -77,7 +77,7 @@ def collector() -> Iterator[Collector]:
             self.end_headers()
 
         def log_message(self, *words: object) -> None:
-            """Says nothing."""
+            """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

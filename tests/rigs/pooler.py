@@ -1,4 +1,4 @@
-"""Runs a real PgBouncer in transaction mode before a PostgreSQL: each transaction may meet another connection."""
+"""Run a real PgBouncer in transaction mode before a PostgreSQL: each transaction may meet another connection."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Starts a real PostgreSQL in a folder of its own; touches no service of the system, and runs as root or as a user."""
+"""Start a real PostgreSQL in a folder of its own; touch no service of the system, and run as root or as a user."""
 
 import importlib.util
 import itertools
@@ -34,12 +34,12 @@ class Postgres:
         self._numbers = itertools.count(1)
 
     def crash(self, how: signal.Signals) -> None:
-        """Ends the server at once: by SIGQUIT without a checkpoint (`pg_ctl -m immediate`), by SIGKILL wordlessly."""
+        """End the server at once: by SIGQUIT without a checkpoint (`pg_ctl -m immediate`), by SIGKILL wordlessly."""
         self.server.signal(how)
         self.server.ended()
 
     def restart(self) -> None:
-        """Starts it again on what is on the disk; until the last orphan of a killed server is gone it refuses."""
+        """Start it again on what is on the disk; until the last orphan of a killed server is gone it refuses."""
         for _ in range(100):
             try:
                 self.server = self._start()
@@ -51,47 +51,47 @@ class Postgres:
         raise RuntimeError("PostgreSQL does not start again after its crash")
 
     def run(self, statement: str, database: str = "postgres", port: int | None = None) -> str:
-        """Runs a statement, perhaps by way of a pooler's port, and gives what it says, without a heading."""
+        """Run a statement, perhaps by way of a pooler's port, and return what it says, without a heading."""
         words = ("psql", "--quiet", "--no-align", "--tuples-only", f"--command={statement}", database)
         return self._client(*words, port=port).strip()
 
     def settle(self, database: str) -> None:
-        """Brings all that was written until now to the disk."""
+        """Bring all that was written until now to the disk."""
         self._client("psql", "--quiet", "--command=CHECKPOINT", database)
 
     def dump(self, database: str, path: Path) -> None:
-        """Writes all of a database into a file, while others use it."""
+        """Write all of a database into a file, while others use it."""
         self._client("pg_dump", "--format=custom", f"--file={path}", database)
 
     def write_sql(self, database: str) -> str:
-        """Returns all of a database as SQL text, a statement for each row."""
+        """Return all of a database as SQL text, a statement for each row."""
         return self._client("pg_dump", "--inserts", "--no-owner", "--no-privileges", "--no-comments", database)
 
     def read_sql(self, path: Path, database: str) -> None:
-        """Runs the statements of a file in an empty database."""
+        """Run the statements of a file in an empty database."""
         self._client("psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={path}", database)
 
     def restore(self, path: Path, database: str) -> None:
-        """Reads a dump into an empty database."""
+        """Read a dump into an empty database."""
         self._client("pg_restore", "--exit-on-error", f"--dbname={database}", str(path))
 
     def url(self, database: str = "postgres") -> str:
-        """Gives the address of a database."""
+        """Return the address of a database."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def create(self, template: str = "template1") -> str:
-        """Makes a database with all that `template` holds, and gives its name; `template` must have no connection."""
+        """Make a database with all that `template` holds, and return its name; `template` must have no connection."""
         name = f"letterhead_{next(self._numbers)}"
         self._client("createdb", f"--template={template}", name)
         return name
 
     def drop(self, name: str) -> None:
-        """Removes a database, and whoever is still connected to it."""
+        """Remove a database, and whoever is still connected to it."""
         self._client("dropdb", "--force", name)
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
-        """Gives the address of a fresh database for as long as the context lasts."""
+        """Return the address of a fresh database for as long as the context lasts."""
         name = self.create(template)
         try:
             yield self.url(name)
@@ -100,7 +100,7 @@ class Postgres:
 
     @contextmanager
     def standby(self) -> Iterator["Postgres"]:
-        """Runs a copy of this server that follows it; it answers questions, and takes writes once it is promoted."""
+        """Run a copy of this server that follows it; it answers questions, and takes writes once it is promoted."""
         with tempfile.TemporaryDirectory(prefix="standby-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             folder.chmod(0o755)
@@ -154,7 +154,7 @@ class Postgres:
 
 @contextmanager
 def running(settings: Mapping[str, str] = SETTINGS) -> Iterator[Postgres]:
-    """Runs a server for as long as the context lasts, and leaves nothing behind."""
+    """Run a server for as long as the context lasts, and leave nothing behind."""
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -179,7 +179,7 @@ def running(settings: Mapping[str, str] = SETTINGS) -> Iterator[Postgres]:
 
 
 def find_binaries(folder: Path) -> Path:
-    """Finds PostgreSQL's programs, or copies them into a folder where nobody could read them."""
+    """Find PostgreSQL's programs, or copy them into a folder where nobody could read them."""
     binaries = _installed()
     if os.geteuid() != 0 or all(place.stat().st_mode & 0o005 == 0o005 for place in (binaries, *binaries.parents)):
         return binaries

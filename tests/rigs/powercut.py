@@ -1,4 +1,4 @@
-"""Cuts the power under SQLite: a VFS that notes what was synced and what was not, so that any instant can be kept.
+"""Cut the power under SQLite: a VFS that notes what was synced and what was not, so that any instant can be kept.
 
 What was synced survives. Of what was written since, each sector survives or not, as chance has it: disks reorder, and
 a write of several sectors can be torn. What is not simulated: a disk that lies about a sync, and the loss of a file's
@@ -30,19 +30,19 @@ class Disk(apsw.VFS):
         return _File(self, name, flags)
 
     def note(self, path: str, write: Write) -> None:
-        """Takes in one write."""
+        """Take in one write."""
         self.unsafe.setdefault(path, []).append(write)
         self.written += 1
         self.at_write(self.written)
 
     def sync(self, path: str) -> None:
-        """Makes safe what was written."""
+        """Make safe what was written."""
         image = self.safe.setdefault(path, bytearray())
         for write in self.unsafe.pop(path, []):
             _apply(image, write)
 
     def wreck(self, chance: random.Random) -> Mapping[str, bytes]:
-        """Gives what a power cut at this instant would leave of each file."""
+        """Return what a power cut at this instant would leave of each file."""
         return {path: self._left(path, chance) for path in (*self.safe, *(self.unsafe.keys() - self.safe.keys()))}
 
     def _left(self, path: str, chance: random.Random) -> bytes:

@@ -1,4 +1,4 @@
-"""Knows how to start an outside server so that it is gone when the tests are, and how to freeze it; not what it is."""
+"""Start an outside server so that it is gone when the tests are, and freeze it."""
 
 import os
 import random
@@ -20,7 +20,7 @@ class Missing(Exception):
 
 
 def program(name: str) -> str:
-    """Finds a program on the path, as ./dev unpacked it, or where Debian keeps servers."""
+    """Find a program on the path, as ./dev unpacked it, or where Debian keeps servers."""
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), str(DEBIAN), "/usr/sbin", "/sbin"]))
     if not found:
         raise Missing(f"The tests need {name}, which is not installed: ./dev test brings it.")
@@ -28,7 +28,7 @@ def program(name: str) -> str:
 
 
 def free_port(*addresses: str) -> int:
-    """Picks a port that is free for UDP and TCP on each of the addresses.
+    """Pick a port that is free for UDP and TCP on each of the addresses.
 
     It is below those that the system gives to connections (32768 on Linux): one of these may be taken by the next
     connection of any test before the server that it was picked for listens.
@@ -57,10 +57,10 @@ def is_free(address: str, port: int) -> bool:
 
 
 class Server:
-    """Holds one running process with its log."""
+    """One running process with its log."""
 
     def __init__(self, command: Sequence[str | Path], log: Path, *, unprivileged: bool = False) -> None:
-        """Starts `command`, as nobody where `unprivileged` and we are root; it dies with the tests in any case."""
+        """Start `command`, as nobody where `unprivileged` and we are root; it dies with the tests in any case."""
         drop = UNPRIVILEGED if unprivileged and os.geteuid() == 0 else ()
         self.log = log
         with log.open("wb") as output:
@@ -74,7 +74,7 @@ class Server:
         self.pid = self._process.pid
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 45) -> None:
-        """Waits until `ready()`; raises with the log where the process ends or the time runs out before."""
+        """Wait until `ready()`; raise with the log where the process ends or the time runs out before."""
         deadline = time.monotonic() + seconds
         while not ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -84,12 +84,12 @@ class Server:
             time.sleep(0.01)
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal."""
+        """Send a signal."""
         self._process.send_signal(number)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stops the process where it stands: its port stays open and nothing answers."""
+        """Stop the process where it stands: its port stays open and nothing answers."""
         self.signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.pid, os.WSTOPPED)  # its threads stop one after the other
         try:
@@ -98,10 +98,10 @@ class Server:
             self.signal(signal.SIGCONT)
 
     def ended(self, seconds: float = 45) -> int:
-        """Waits until the process has ended by itself and gives its exit code."""
+        """Wait until the process has ended by itself and return its exit code."""
         return self._process.wait(seconds)
 
     def stop(self) -> None:
-        """Kills the process: nothing that it holds is wanted after the tests."""
+        """Kill the process: nothing that it holds is wanted after the tests."""
         self._process.kill()
         self._process.wait(20)

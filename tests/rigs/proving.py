@@ -1,4 +1,4 @@
-"""Stands in for the operator's path of proofs, and proves domains, since mail is sent from proven ones alone."""
+"""Stand in for the operator's path of proofs, and prove domains, since mail is sent from proven ones alone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,12 +17,12 @@ TO = "proof@operator.example"
 
 
 def provider_at_once() -> SimulatedProvider:
-    """Makes a provider that looks at once, and not after a while."""
+    """Make a provider that looks at once, and not after a while."""
     return SimulatedProvider(lambda: datetime.now(UTC), settles_after=timedelta())
 
 
 def zone_of(sender: str, selector: str = "lh1") -> str:
-    """Writes the zone of a domain whose key is the one of the tests."""
+    """Write the zone of a domain whose key is the one of the tests."""
     strings = " ".join(f'"{OWN.record[at : at + 200]}"' for at in range(0, len(OWN.record), 200))
     return (
         f"$ORIGIN {sender}.\n@ 3600 SOA ns1 dns 1 7200 3600 1209600 7200\n@ NS ns1\nns1 A 192.0.2.1\n"
@@ -31,7 +31,7 @@ def zone_of(sender: str, selector: str = "lh1") -> str:
 
 
 async def add_proven(client: httpx2.AsyncClient, deps: Deps, account_id: str, sender: str, **wish: str) -> Domain:
-    """Adds a domain with the key that `zone_of` publishes, and checks it; it may send mail then."""
+    """Add a domain with the key that `zone_of` publishes, and check it; it may send mail then."""
     wanted = {"sender": sender, "selector": "lh1", "privateKey": OWN.pem.decode()} | wish
     assert (await client.post("/domains", json=wanted)).status_code == 200
     await prove(deps, account_id, sender)
@@ -39,7 +39,7 @@ async def add_proven(client: httpx2.AsyncClient, deps: Deps, account_id: str, se
 
 
 async def prove(deps: Deps, account_id: str, sender: str) -> None:
-    """Checks a domain whose records are in DNS, and does what is owed at the provider, until it may send."""
+    """Check a domain whose records are in DNS, and do what is owed at the provider, until it may send."""
     for _ in range(2):
         domain = await domains.find_domain(deps, account_id, sender)
         assert await checks.check(deps, domain)
@@ -59,7 +59,7 @@ class Box:
         self.looks = 0
 
     async def send(self, letter: Email) -> SendResult:
-        """Takes a letter."""
+        """Take a letter."""
         self.letters.append(letter)
         return SendResult(result=DeliveryResult.ACCEPTED, said="250 taken")
 
@@ -68,13 +68,13 @@ class Box:
         return SendResult(result=DeliveryResult.ACCEPTED, said="250 here")
 
     async def find(self, token: str) -> bytes | None:
-        """Finds what has arrived."""
+        """Find what has arrived."""
         self.looks += 1
         return self.arrived.get(token)
 
 
 def given_to(deps: Deps, *, readable: bool = True) -> Box:
-    """Gives a running installation a path for proofs, and a mailbox that can be read or not."""
+    """Give a running installation a path for proofs, and a mailbox that can be read or not."""
     box = Box()
     object.__setattr__(deps, "proofs", ProofSetup(to=TO, mailer=box, mailbox=box if readable else None))
     return box

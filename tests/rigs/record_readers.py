@@ -1,4 +1,4 @@
-"""Reads exports of records as the tools do that they are written for: with the tool's own reader where there is one."""
+"""Read exports of records as the tools do that they are written for: with the tool's own reader where there is one."""
 
 import json
 import re
@@ -42,7 +42,7 @@ class ReadRecord(NamedTuple):
 
 
 def expected(*exports: ZoneExport) -> set[ReadRecord]:
-    """Returns what went in."""
+    """Return what went in."""
     found = set()
     for export in exports:
         for rrset in rrsets(export):
@@ -61,7 +61,7 @@ def expected(*exports: ZoneExport) -> set[ReadRecord]:
 
 
 def read_bind(text: str) -> set[ReadRecord]:
-    """Reads zone files with dnspython, each zone from its $ORIGIN on."""
+    """Read zone files with dnspython, each zone from its $ORIGIN on."""
     found = set()
     for part in re.split(r"^(?=\$ORIGIN )", text, flags=re.MULTILINE)[1:]:
         zone = dns.zone.from_text(part, relativize=False, check_origin=False)
@@ -77,7 +77,7 @@ def read_bind(text: str) -> set[ReadRecord]:
 
 
 def read_octodns(text: str, folder: Path) -> set[ReadRecord]:
-    """Reads each document with octoDNS's own YamlProvider, which refuses unsorted keys and bare semicolons."""
+    """Read each document with octoDNS's own YamlProvider, which refuses unsorted keys and bare semicolons."""
     from octodns.provider.yaml import YamlProvider
     from octodns.zone import Zone
 
@@ -102,7 +102,7 @@ def read_octodns(text: str, folder: Path) -> set[ReadRecord]:
 
 
 def read_dnscontrol(text: str) -> set[ReadRecord]:
-    """Runs the JavaScript in node, with stand-ins for the functions of DNSControl."""
+    """Run the JavaScript in node, with stand-ins for the functions of DNSControl."""
     run = subprocess.run(
         [program("node"), "-e", DNSCONTROL], input=text, capture_output=True, text=True, check=False, timeout=60
     )
@@ -116,7 +116,7 @@ def read_dnscontrol(text: str) -> set[ReadRecord]:
 
 
 def read_terraform_route53(text: str) -> set[ReadRecord]:
-    """Reads HCL, and the texts as the provider sends them to Route 53: with quotation marks around each."""
+    """Read HCL, and the texts as the provider sends them to Route 53: with quotation marks around each."""
     parsed, found = hcl2.loads(text), set()
     zones = _labels(parsed.get("data", []), "aws_route53_zone")
     for body in _labels(parsed.get("resource", []), "aws_route53_record").values():
@@ -131,7 +131,7 @@ def read_terraform_route53(text: str) -> set[ReadRecord]:
 
 
 def read_terraform_cloudflare(text: str) -> set[ReadRecord]:
-    """Reads HCL, and the texts as Cloudflare does: strings in quotation marks with a space between them."""
+    """Read HCL, and the texts as Cloudflare does: strings in quotation marks with a space between them."""
     parsed, found = hcl2.loads(text), set()
     zones = _labels(parsed.get("data", []), "cloudflare_zone")
     for body in _labels(parsed.get("resource", []), "cloudflare_dns_record").values():
@@ -146,7 +146,7 @@ def read_terraform_cloudflare(text: str) -> set[ReadRecord]:
 
 
 def read_external_dns(text: str) -> set[ReadRecord]:
-    """Reads YAML, and holds each object against the schema of the custom resource."""
+    """Read YAML, and hold each object against the schema of the custom resource."""
     found = set()
     for each in yaml.safe_load_all(text):
         if each is None:  # comments alone
@@ -159,7 +159,7 @@ def read_external_dns(text: str) -> set[ReadRecord]:
 
 
 def read_pulumi(text: str) -> set[ReadRecord]:
-    """Reads YAML, and each string as Pulumi does: `$$` is a dollar sign, and `${name.zoneId}` a zone's id."""
+    """Read YAML, and each string as Pulumi does: `$$` is a dollar sign, and `${name.zoneId}` a zone's id."""
     program_ = yaml.safe_load(text)
     assert program_["runtime"] == "yaml"
     found = set()
@@ -180,7 +180,7 @@ def read_pulumi(text: str) -> set[ReadRecord]:
 
 
 def read_json(text: str) -> set[ReadRecord]:
-    """Reads the JSON of our own."""
+    """Read the JSON of our own."""
     return {
         ReadRecord(each["host"], each["recordType"], " ".join([*_priority(each), each["recordValue"]]))
         for zone in json.loads(text)["zones"]
@@ -204,7 +204,7 @@ def _priority(each: dict[str, Any]) -> list[str]:
 
 
 def _labels(blocks: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
-    """Returns the bodies of one kind of block by their labels, each of which stands once."""
+    """Return the bodies of one kind of block by their labels, each of which stands once."""
     found: dict[str, dict[str, Any]] = {}
     for block in blocks:
         for given, named in block.items():
@@ -216,7 +216,7 @@ def _labels(blocks: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]
 
 
 def _plain(text: str) -> str:
-    """Returns the value of a quoted template without interpolation, as HCL's specification defines its escapes."""
+    """Return the value of a quoted template without interpolation, as HCL's specification defines its escapes."""
     inner = text[1:-1] if text.startswith('"') and text.endswith('"') and len(text) > 1 else text
     assert not re.search(r"(?<![$])\$\{|(?<!%)%\{", inner), "it interpolates nothing"
     return str(json.loads(f'"{inner}"')).replace("$${", "${").replace("%%{", "%{")
@@ -228,7 +228,7 @@ def _dollars(text: str) -> str:
 
 
 def _strings(text: str) -> str:
-    """Joins strings in quotation marks, as a zone file has them, each of at most 255 octets."""
+    """Join strings in quotation marks, as a zone file has them, each of at most 255 octets."""
     strings = list(_each_string(text))
     assert all(len(each) <= 255 for each in strings)
     return "".join(strings)

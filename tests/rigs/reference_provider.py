@@ -1,4 +1,4 @@
-"""Applies templates by domainconnectzone, the reference implementation of a DNS provider's side of Domain Connect.
+"""Apply templates by domainconnectzone, the reference implementation of a DNS provider's side of Domain Connect.
 
 Runs in `.venv-domain-connect`, whose dnspython is another one: a JSON object on each line in, one on each line out.
 """

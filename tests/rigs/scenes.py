@@ -1,4 +1,4 @@
-"""Plays scenes at the hostile DNS servers by a test's own clock, and keeps what was asked. Knows no socket."""
+"""Play scenes at the hostile DNS servers by a test's own clock, and keep what was asked. Knows no socket."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ class Scene(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Holds one packet that reached a server."""
+    """One packet that reached a server."""
 
     at: datetime
     address: str
@@ -31,7 +31,7 @@ class Asked(NamedTuple):
 
 
 class Play:
-    """Holds the clock, the scenes of each domain in the order of their times, and the history."""
+    """The clock, the scenes of each domain in the order of their times, and the history."""
 
     def __init__(self) -> None:
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -40,25 +40,25 @@ class Play:
         self._written: dict[tuple[str, str], dns.rrset.RRset] = {}
 
     def mode(self, zone: str) -> str | None:
-        """Says in which mode a domain is now; nothing where it plays no scenes."""
+        """Say in which mode a domain is now; nothing where it plays no scenes."""
         now = self.clock()
         return next((each.mode for each in reversed(self.scenes.get(zone, ())) if each.since <= now), None)
 
     def note(self, address: str, zone: str, query: dns.message.Message) -> None:
-        """Keeps what was asked."""
+        """Keep what was asked."""
         asked = query.question[0]
         rdtype = dns.rdatatype.to_text(asked.rdtype)
         self.history.append(Asked(self.clock(), address, zone, str(asked.name), rdtype))
 
     def write(self, host: str, rdtype: str, value: str) -> None:
-        """Writes a record for the scenes in which its domain answers honestly."""
+        """Write a record for the scenes in which its domain answers honestly."""
         name = dns.name.from_text(host)
         quoted = " ".join(f'"{value[at : at + 255]}"' for at in range(0, len(value), 255))
         record = dns.rrset.from_text(name, 60, "IN", rdtype, quoted if rdtype == "TXT" else value)
         self._written[str(name), rdtype] = record
 
     def written(self, query: dns.message.Message, zone: str) -> dns.message.Message:
-        """Answers honestly: with what was written, or that there is no such record."""
+        """Answer honestly: with what was written, or that there is no such record."""
         asked = query.question[0]
         record = self._written.get((str(asked.name), dns.rdatatype.to_text(asked.rdtype)))
         message = dns.message.make_response(query)

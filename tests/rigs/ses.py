@@ -41,7 +41,7 @@ class AwsError(Exception):
 
 @dataclass
 class Emulated:
-    """Holds one identity; times are seconds since the epoch. `pinned` keeps a status that a test has set."""
+    """One identity; times are seconds since the epoch. `pinned` keeps a status that a test has set."""
 
     name: str
     tags: dict[str, str]
@@ -62,7 +62,7 @@ class Emulated:
 
 @dataclass
 class SesState:
-    """Holds one AWS account in one region; `denied` are the actions that the caller may not do."""
+    """One AWS account in one region; `denied` are the actions that the caller may not do."""
 
     region: str = "eu-west-1"
     now: Callable[[], float] = time.time
@@ -73,7 +73,7 @@ class SesState:
     tenants: dict[str, set[str]] = field(default_factory=dict)
 
     def answer(self, operation: str, asked: Mapping[str, Any]) -> Answer:
-        """Does one operation."""
+        """Do one operation."""
         if operation in self.denied:
             who = f"arn:aws:iam::{ACCOUNT}:user/letterhead"
             said = f"User: {who} is not authorized to perform: ses:{operation} on resource: {self.arn('*')}"
@@ -88,7 +88,7 @@ class SesState:
         return f"arn:aws:ses:{self.region}:{ACCOUNT}:identity/{name}"
 
     def held(self, asked: Mapping[str, Any], status: int = 404) -> Emulated:
-        """Finds the identity that is asked for."""
+        """Find the identity that is asked for."""
         name = str(asked["EmailIdentity"]).lower()
         if name not in self.identities:
             code = "NotFoundException" if status == 404 else "BadRequestException"
@@ -96,18 +96,18 @@ class SesState:
         return self.identities[name]
 
     def pin(self, name: str, **status: str) -> None:
-        """Sets words of an identity by hand; no look at DNS changes them until `unpin`."""
+        """Set words of an identity by hand; no look at DNS changes them until `unpin`."""
         identity = self.identities[name]
         identity.pinned = True
         for key, value in status.items():
             setattr(identity, key, value)
 
     def unpin(self, name: str) -> None:
-        """Lets DNS decide again."""
+        """Let DNS decide again."""
         self.identities[name].pinned = False
 
     async def verify(self, server: str, port: int) -> None:
-        """Looks at DNS for every identity, as SES does in the background."""
+        """Look at DNS for every identity, as SES does in the background."""
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers, resolver.port, resolver.lifetime, resolver.cache = [server], port, 2.0, None
         for identity in list(self.identities.values()):
@@ -136,7 +136,7 @@ class SesState:
 
 
 async def _key_error(identity: Emulated, resolver: dns.asyncresolver.Resolver) -> str | None:
-    """Looks for the key; SES's own keys lie behind CNAMEs, which no test publishes."""
+    """Look for the key; SES's own keys lie behind CNAMEs, which no test publishes."""
     try:
         found = await resolver.resolve(f"{identity.tokens[0]}._domainkey.{identity.name}", "TXT")
     except dns.exception.DNSException as trouble:
@@ -147,7 +147,7 @@ async def _key_error(identity: Emulated, resolver: dns.asyncresolver.Resolver) -
 
 
 async def _mx_error(name: str, region: str, resolver: dns.asyncresolver.Resolver) -> str | None:
-    """Wants exactly one MX, that of the region."""
+    """Want exactly one MX, that of the region."""
     try:
         found = await resolver.resolve(name, "MX")
     except dns.exception.DNSException as trouble:
@@ -183,7 +183,7 @@ def _create(state: SesState, asked: Mapping[str, Any]) -> Answer:
 
 
 def _signing(asked: Mapping[str, Any], origin: str | None) -> tuple[str, list[str], str]:
-    """Reads the key that an identity shall sign with: its origin, tokens and public half."""
+    """Read the key that an identity shall sign with: its origin, tokens and public half."""
     private = asked.get("DomainSigningPrivateKey")
     if private is None and origin != "EXTERNAL":
         return "AWS_SES", [secrets.token_hex(16) for _ in range(3)], ""

@@ -1,4 +1,4 @@
-"""Speaks for the emulator of SES: HTTP, signatures, and what botocore's own model of the service says of each call.
+"""Speak for the emulator of SES: HTTP, signatures, and what botocore's own model of the service says of each call.
 
 Routes, input checks and the names of what goes out come from that model; SigV4 is computed again and refused where it
 differs. Faults are injected for each operation, and every call that came is in the ledger.
@@ -61,7 +61,7 @@ class Called:
 
 @dataclass(frozen=True)
 class Request:
-    """Holds one request as it came."""
+    """One request as it came."""
 
     method: str
     target: str
@@ -71,7 +71,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """Holds one answer as it goes out; `operation` and `name` say to what."""
+    """One answer as it goes out; `operation` and `name` say to what."""
 
     status: int
     body: bytes
@@ -92,11 +92,11 @@ class Ses:
     clients: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def calls(self, operation: str, name: str | None = None) -> list[Called]:
-        """Lists the calls of one operation that came, or those about one name."""
+        """List the calls of one operation that came, or those about one name."""
         return [each for each in self.ledger if each.operation == operation and name in (None, each.name)]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Speaks with one client until either is done."""
+        """Speak with one client until either is done."""
         self.clients.add(writer)
         try:
             while (request := await _request(reader)) is not None:
@@ -109,7 +109,7 @@ class Ses:
             writer.close()
 
     async def _exchange(self, request: Request, writer: asyncio.StreamWriter) -> bool:
-        """Answers one request, or does what its ill says; false where the connection is over."""
+        """Answer one request, or do what its ill says; false where the connection is over."""
         try:
             check_signature(request)
             operation, asked = _operation(request)
@@ -175,7 +175,7 @@ ROUTES = _routes()
 
 
 def _operation(request: Request) -> tuple[str, dict[str, Any]]:
-    """Finds which operation is meant, and what it is asked."""
+    """Find which operation is meant, and what it is asked."""
     path, _, query = request.target.partition("?")
     if path == "/" and dict(parse_qsl(request.body.decode())).get("Action") == "GetCallerIdentity":
         return "GetCallerIdentity", {}
@@ -188,7 +188,7 @@ def _operation(request: Request) -> tuple[str, dict[str, Any]]:
 
 
 def check_signature(request: Request) -> None:
-    """Computes the signature again; AwsError where it is missing, of another key or service, or differs."""
+    """Compute the signature again; AwsError where it is missing, of another key or service, or differs."""
     found = AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
     if found is None:
         raise AwsError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -210,7 +210,7 @@ def check_signature(request: Request) -> None:
 
 
 def _check_words(shape: Any, value: Any) -> None:
-    """Holds texts to the patterns and enumerations of the model, which botocore leaves to the service."""
+    """Hold texts to the patterns and enumerations of the model, which botocore leaves to the service."""
     if shape.type_name == "structure":
         for name, part in value.items():
             _check_words(shape.members[name], part)
@@ -224,7 +224,7 @@ def _check_words(shape: Any, value: Any) -> None:
 
 
 def assert_modelled(shape: Any, value: Any) -> None:
-    """Insists that what goes out has the names and kinds of the model: a fault here is the emulator's own."""
+    """Insist that what goes out has the names and kinds of the model: a fault here is the emulator's own."""
     match shape.type_name:
         case "structure":
             assert isinstance(value, dict), shape.name
@@ -256,7 +256,7 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
 
 
 async def _send(writer: asyncio.StreamWriter, reply: Reply, ill: Ill | None) -> bool:
-    """Sends an answer, whole or as ill as it shall be; false where that ends the connection."""
+    """Send an answer, whole or as ill as it shall be; false where that ends the connection."""
     if ill and ill.reset:
         writer.transport.abort()
         return False
@@ -276,7 +276,7 @@ async def _send(writer: asyncio.StreamWriter, reply: Reply, ill: Ill | None) -> 
 
 @asynccontextmanager
 async def running(state: SesState | None = None) -> AsyncIterator[Ses]:
-    """Runs the emulator in this event loop, on a port of its own."""
+    """Run the emulator in this event loop, on a port of its own."""
     ses = Ses(state or SesState())
     server = await asyncio.start_server(ses.serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()

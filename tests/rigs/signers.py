@@ -1,4 +1,4 @@
-"""Runs the signing programs of Debian (OpenDKIM, dkimpy-milter, Rspamd, Exim), each for one message at a time."""
+"""Run the signing programs of Debian (OpenDKIM, dkimpy-milter, Rspamd, Exim), each for one message at a time."""
 
 import grp
 import os
@@ -80,20 +80,20 @@ EXIM_SIGNS = "  .include {exported}/transport.conf\n"
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Holds where the exported files lie and where a program may write; both open to the user nobody."""
+    """Where the exported files lie and where a program may write; both open to the user nobody."""
 
     exported: Path
     work: Path
 
     def write(self, name: str, text: str, **places: object) -> Path:
-        """Writes a configuration."""
+        """Write a configuration."""
         path = self.work / name
         path.write_text(text.format(exported=self.exported, work=self.work, **places), "ascii")
         return path
 
 
 def with_opendkim(bench: Bench, text: bytes) -> bytes:
-    """Signs by OpenDKIM's test mode, which tells the header field that it would insert."""
+    """Sign by OpenDKIM's test mode, which tells the header field that it would insert."""
     configuration, message = bench.write("opendkim.conf", OPENDKIM), bench.work / "message"
     message.write_bytes(text)
     run = subprocess.run(
@@ -106,7 +106,7 @@ def with_opendkim(bench: Bench, text: bytes) -> bytes:
 
 
 def with_dkimpy(bench: Bench, *texts: bytes) -> list[bytes]:
-    """Signs by a running dkimpy-milter, as Postfix asks it; KeyTableEd25519 is set up where it was exported."""
+    """Sign by a running dkimpy-milter, as Postfix asks it; KeyTableEd25519 is set up where it was exported."""
     table = bench.exported / "KeyTableEd25519"
     second = f"KeyTableEd25519 file:{table}" if table.exists() else ""
     port = free_port("127.0.0.1")
@@ -136,7 +136,7 @@ def _accepts(port: int) -> bool:
 
 
 def with_rspamd(bench: Bench, text: bytes) -> bytes:
-    """Signs by a running Rspamd, which tells the header field in its answer."""
+    """Sign by a running Rspamd, which tells the header field in its answer."""
     (bench.work / "suffixes").write_text("test\n", "ascii")
     port, share = free_port("127.0.0.1"), DEBIAN.parent / "usr/share/rspamd"
     if not share.is_dir():
@@ -169,7 +169,7 @@ def _answers(client: httpx2.Client, url: str) -> bool:
 
 
 def with_exim(bench: Bench, text: bytes, sink: Ledger) -> bytes:
-    """Signs by Exim, which hands the message to a mail server."""
+    """Sign by Exim, which hands the message to a mail server."""
     configuration = bench.write("exim.conf", EXIM + EXIM_HANDS_ON + EXIM_SIGNS, sink=sink.port)
     (bench.work / "spool").mkdir(exist_ok=True)
     (bench.work / "spool").chmod(0o777)
@@ -189,7 +189,7 @@ def _as_nobody() -> list[str]:
 
 
 def exim_environment(bench: Bench) -> Mapping[str, str]:
-    """Lets Exim find the user that Debian compiles into it, whoever we are."""
+    """Let Exim find the user that Debian compiles into it, whoever we are."""
     uid, gid = (65534, 65534) if os.geteuid() == 0 else (os.getuid(), os.getgid())
     (bench.work / "passwd").write_text(f"Debian-exim:x:{uid}:{gid}::/:/bin/sh\nroot:x:0:0::/:/bin/sh\n", "ascii")
     (bench.work / "group").write_text(f"Debian-exim:x:{gid}:\nroot:x:0:\nmail:x:8:\n", "ascii")
@@ -204,7 +204,7 @@ def _headed(field: str, text: bytes) -> bytes:
 
 
 def bench_in(folder: Path, exported: Path) -> Bench:
-    """Makes a place to work in that the user nobody reaches."""
+    """Make a place to work in that the user nobody reaches."""
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()

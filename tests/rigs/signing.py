@@ -1,4 +1,4 @@
-"""Signs mail as an operator's own server would, with the key that the API shows, and verifies it as a receiver does."""
+"""Sign mail as an operator's own server would, with the key that the API shows, and verify it as a receiver does."""
 
 import base64
 import hashlib
@@ -30,24 +30,24 @@ MESSAGE = (
 
 
 def message(sender: str, number: int = 1) -> bytes:
-    """Writes a message from an address of the domain."""
+    """Write a message from an address of the domain."""
     return MESSAGE.format(sender=sender, number=number).encode()
 
 
 def pkcs1(private_dkim_key: str) -> bytes:
-    """Gives the key of an API answer as dkimpy takes it."""
+    """Return the key of an API answer as dkimpy takes it."""
     key = load_der_private_key(base64.b64decode(private_dkim_key, validate=True), None)
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def signed(text: bytes, sender: str, selector: str, private_dkim_key: str) -> bytes:
-    """Signs a message as the domain."""
+    """Sign a message as the domain."""
     head: bytes = dkim.sign(text, selector.encode(), sender.encode(), pkcs1(private_dkim_key))
     return head + text
 
 
 def txt_of(lab: DnsLab) -> Callable[[bytes, int], bytes | None]:
-    """Makes the look-up that a receiver does: at the resolver, over the wire."""
+    """Make the look-up that a receiver does: at the resolver, over the wire."""
 
     def look_up(name: bytes, timeout: int = 5) -> bytes | None:
         try:
@@ -61,7 +61,7 @@ def txt_of(lab: DnsLab) -> Callable[[bytes, int], bytes | None]:
 
 
 def verdicts(lab: DnsLab, text: bytes) -> dict[str, bool]:
-    """Says of each of a message's signatures, by its algorithm, whether a receiver takes it."""
+    """Say of each of a message's signatures, by its algorithm, whether a receiver takes it."""
     judged = dkim.DKIM(text)
     found = [value for name, value in judged.headers if name.lower() == b"dkim-signature"]
     algorithms = [re.sub(rb"\s", b"", re.findall(rb"a=([^;]*)", value)[0]).decode() for value in found]
@@ -76,7 +76,7 @@ def _takes(lab: DnsLab, text: bytes, at: int) -> bool:
 
 
 def verifies(lab: DnsLab, text: bytes) -> bool:
-    """Says whether a receiver takes the message's signature."""
+    """Say whether a receiver takes the message's signature."""
     try:
         return bool(dkim.verify(text, dnsfunc=txt_of(lab)))
     except dkim.DKIMException:
@@ -88,25 +88,25 @@ def verifies(lab: DnsLab, text: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Pair:
-    """Holds a key of a test's own."""
+    """A key of a test's own."""
 
     key: rsa.RSAPrivateKey
 
     @property
     def record(self) -> str:
-        """Gives its record."""
+        """Return its record."""
         spki = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return f"v=DKIM1; k=rsa; p={base64.b64encode(spki).decode()}"
 
     @property
     def pem(self) -> bytes:
-        """Gives it as dkimpy takes it."""
+        """Return it as dkimpy takes it."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
     @staticmethod
     @lru_cache
     def of_bits(bits: int) -> "Pair":
-        """Makes another key, of this size."""
+        """Make another key, of this size."""
         return Pair(rsa.generate_private_key(65537, bits))
 
 
@@ -125,7 +125,7 @@ def sealed(
     tags: Mapping[str, str] | None = None,
     after: str = "",
 ) -> bytes:
-    """Signs a message by code of its own; `tags` replace those that belong there, `after` stands behind the last."""
+    """Sign a message by code of its own; `tags` replace those that belong there, `after` stands behind the last."""
     head, _, body = text.partition(b"\r\n\r\n")
     body = _body(body, canon[1])
     covered = body if length is None else body[:length]

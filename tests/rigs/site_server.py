@@ -1,4 +1,4 @@
-"""Serves the built site on loopback, with its policy, and forwards what is tried in the API reference to one server."""
+"""Serve the built site on loopback, with its policy, and forward what is tried in the API reference to one server."""
 
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path

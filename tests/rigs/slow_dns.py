@@ -1,4 +1,4 @@
-"""Answers DNS from another server, each answer some seconds late, as a process of its own.
+"""Answer DNS from another server, each answer some seconds late, as a process of its own.
 
 python -m tests.rigs.slow_dns ADDRESS PORT UPSTREAM UPSTREAM_PORT SECONDS
 """
@@ -45,7 +45,7 @@ class Front(asyncio.DatagramProtocol):
 
 
 async def main(address: str, port: str, upstream: str, upstream_port: str, late: str) -> None:
-    """Answers until the process ends."""
+    """Answer until the process ends."""
     await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: Front((upstream, int(upstream_port)), float(late)), local_addr=(address, int(port))
     )
@@ -53,13 +53,13 @@ async def main(address: str, port: str, upstream: str, upstream_port: str, late:
 
 
 def command(address: str, port: int, upstream: str, upstream_port: int, late: float) -> list[str]:
-    """Gives the words that start it."""
+    """Return the words that start it."""
     return [sys.executable, "-m", "tests.rigs.slow_dns", address, f"{port}", upstream, f"{upstream_port}", f"{late}"]
 
 
 @contextmanager
 def running(address: str, port: int, upstream: str, upstream_port: int, late: float) -> Iterator[None]:
-    """Runs it for as long as the block lasts."""
+    """Run it for as long as the block lasts."""
     process = subprocess.Popen(command(address, port, upstream, upstream_port, late), cwd=Path(__file__).parents[2])
     try:
         yield

@@ -1,4 +1,4 @@
-"""Runs a real mail server (aiosmtpd) with STARTTLS or TLS, sign-in, moods, and a ledger of all that it took."""
+"""Run a real mail server (aiosmtpd) with STARTTLS or TLS, sign-in, moods, and a ledger of all that it took."""
 
 import asyncio
 import datetime as dt
@@ -39,7 +39,7 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Holds one message that the server took, and how it came."""
+    """One message that the server took, and how it came."""
 
     tls: bool
     user: str | None
@@ -51,13 +51,13 @@ class Taken:
 
     @property
     def message(self) -> EmailMessage:
-        """Reads the message."""
+        """Read the message."""
         return message_from_bytes(self.octets, policy=policy.default)
 
 
 @dataclass  # no slots: aiosmtpd looks through the members, and CPython 3.11.2 trips over __weakref__
 class Ledger:
-    """Holds all that the server took, in order, and its mood."""
+    """All that the server took, in order, and its mood."""
 
     port: int
     mood: Mood = Mood.WILLING
@@ -71,7 +71,7 @@ class Ledger:
     async def handle_MAIL(  # noqa: N802 aiosmtpd's own name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Answers MAIL."""
+        """Answer MAIL."""
         if self.mood is Mood.CLOSED:
             self.sent_away += 1
             return "421 4.3.2 not now"
@@ -82,7 +82,7 @@ class Ledger:
     async def handle_RCPT(  # noqa: N802 aiosmtpd's own name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """Answers RCPT."""
+        """Answer RCPT."""
         self.tried += 1
         if address in self.says_to:
             return self.says_to[address]
@@ -94,7 +94,7 @@ class Ledger:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 likewise
-        """Answers a message."""
+        """Answer a message."""
         if self.mood is Mood.FULL:
             return "452 4.3.1 disk full"
         if self.mood is Mood.SPAM:
@@ -127,7 +127,7 @@ class Ledger:
         return "250 2.0.0 taken"
 
     def messages(self) -> list[EmailMessage]:
-        """Reads all that was taken."""
+        """Read all that was taken."""
         return [each.message for each in self.taken]
 
 
@@ -140,7 +140,7 @@ class Certificate:
 
 
 def certificate(folder: Path, host: str = "localhost") -> Certificate:
-    """Makes a self-signed certificate for a host name."""
+    """Make a self-signed certificate for a host name."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     made = (
         x509.CertificateBuilder()
@@ -171,7 +171,7 @@ def running(
     port: int | None = None,
     utf8: bool = True,
 ) -> Iterator[Ledger]:
-    """Runs a server on 127.0.0.1 (`localhost` by its certificate); without a certificate it has no TLS."""
+    """Run a server on 127.0.0.1 (`localhost` by its certificate); without a certificate it has no TLS."""
     ledger = Ledger(port=port or free_port("127.0.0.1"))
     context = None
     if shown is not None:

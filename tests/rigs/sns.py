@@ -1,4 +1,4 @@
-"""Plays Amazon SNS: signs messages with a certificate of its own authority, and serves that over HTTPS as SNS does.
+"""Play Amazon SNS: sign messages with a certificate of its own authority, and serve that over HTTPS as SNS does.
 
 The names lead to a public address, as a resolver would say; every dial to it ends at the server here, and is written
 down. Not modelled: topics, retries, delivery policies.
@@ -40,13 +40,13 @@ ORDER["UnsubscribeConfirmation"] = ORDER["SubscriptionConfirmation"]
 
 @dataclass(frozen=True)
 class Signer:
-    """Holds a key, with the certificate that shows it."""
+    """A key, with the certificate that shows it."""
 
     key: rsa.RSAPrivateKey
     pem: bytes
 
     def sign(self, fields: Mapping[str, str]) -> dict[str, str]:
-        """Signs a message as its SignatureVersion says."""
+        """Sign a message as its SignatureVersion says."""
         names = [name for name in ORDER[fields["Type"]] if name in fields]
         text = "".join(f"{name}\n{fields[name]}\n" for name in names).encode()
         algorithm = hashes.SHA1() if fields["SignatureVersion"] == "1" else hashes.SHA256()
@@ -54,7 +54,7 @@ class Signer:
 
 
 def signer(*, ends: int = 2040) -> Signer:
-    """Makes a signer whose certificate an authority of its own has signed."""
+    """Make a signer whose certificate an authority of its own has signed."""
     key, authority = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
     made = (
         x509.CertificateBuilder()
@@ -74,13 +74,13 @@ def _name(text: str) -> x509.Name:
 
 
 def notification(told: object, **changed: str) -> dict[str, str]:
-    """Writes a Notification without its signature."""
+    """Write a Notification without its signature."""
     said = told if isinstance(told, str) else json.dumps(told)
     return _message("Notification", Message=said, **changed)
 
 
 def confirmation(kind: str = "SubscriptionConfirmation", **changed: str) -> dict[str, str]:
-    """Writes a SubscriptionConfirmation without its signature."""
+    """Write a SubscriptionConfirmation without its signature."""
     url = f"https://{HOST}/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f37"
     return _message(kind, **{"Message": "You have chosen …", "Token": "2336412f37", "SubscribeURL": url, **changed})
 
@@ -110,11 +110,11 @@ class Sns(httpcore2.AsyncNetworkBackend):
     port: int = 0
 
     def body(self, fields: Mapping[str, str]) -> bytes:
-        """Signs a message and writes it as it is sent."""
+        """Sign a message and write it as it is sent."""
         return json.dumps(self.signer.sign(fields)).encode()
 
     def fetcher(self, seconds: float = 5.0) -> HttpsFetcher:
-        """Makes the service's own fetcher, to which this server is the Internet."""
+        """Make the service's own fetcher, to which this server is the Internet."""
         return HttpsFetcher(self._resolve, dial=self, seconds=seconds)
 
     async def _resolve(self, host: str, _port: int) -> list[str]:
@@ -129,14 +129,14 @@ class Sns(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[object] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Leads every dial to the server here."""
+        """Lead every dial to the server here."""
         self.dialled.append(f"{host}:{port}")
         return await httpcore2.AnyIOBackend().connect_tcp("127.0.0.1", self.port, timeout)
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[tuple[Sns, Path]]:
-    """Runs the server, and gives the certificate that a client must trust."""
+    """Run the server, and return the certificate that a client must trust."""
     shown = smtp.certificate(folder, HOST)
     sns = Sns(signer())
     sns.answers[PATH] = 200, sns.signer.pem

@@ -1,4 +1,4 @@
-"""Shows that the DNS servers of the tests do what servers of the world do, and what a test makes them do."""
+"""Show that the DNS servers of the tests do what servers of the world do, and what a test makes them do."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Shows that the DNS provider of the tests speaks Domain Connect: what it tells, asks, refuses, and writes."""
+"""Show that the DNS provider of the tests speaks Domain Connect: what it tells, asks, refuses, and writes."""
 
 import base64
 import ssl
@@ -38,7 +38,7 @@ TEMPLATE = {
 
 @pytest.fixture(scope="module")
 def provider(lab: DnsLab) -> Iterator[DnsProvider]:
-    """Runs the provider, with the template on board and the public key in DNS."""
+    """Run the provider, with the template on board and the public key in DNS."""
     lab.zone("keys.test")
     pem = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     lab.publish("_dcpubkeyv1.keys.test", "TXT", *public_key_records(pem.splitlines()))
@@ -49,7 +49,7 @@ def provider(lab: DnsLab) -> Iterator[DnsProvider]:
 
 @pytest.fixture
 def client(provider: DnsProvider) -> Iterator[httpx2.Client]:
-    """Gives a browser without a window, which nobody has signed in."""
+    """Return a browser without a window, which nobody has signed in."""
     with httpx2.Client(base_url=provider.url, timeout=60) as client:
         yield client
 

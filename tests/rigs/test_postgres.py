@@ -1,4 +1,4 @@
-"""Shows that the PostgreSQL of the tests is a real one, and that tests do not see each other's data."""
+"""Show that the PostgreSQL of the tests is a real one, and that tests do not see each other's data."""
 
 import time
 

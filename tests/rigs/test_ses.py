@@ -45,7 +45,7 @@ async def ses() -> AsyncIterator[Ses]:
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    """Runs moto's own server."""
+    """Run moto's own server."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -54,7 +54,7 @@ def moto() -> Iterator[str]:
 
 
 async def told(doing: Any) -> Any:
-    """Gives an answer, or the code of the refusal."""
+    """Return an answer, or the code of the refusal."""
     try:
         answer = await doing
     except ClientError as error:
@@ -63,7 +63,7 @@ async def told(doing: Any) -> Any:
 
 
 async def story(url: str) -> list[Any]:
-    """Tells a life by the four operations that moto has; it lets a name be made twice, which SES does not."""
+    """Tell a life by the four operations that moto has; it lets a name be made twice, which SES does not."""
     async with client(url) as opened:
         first = await told(opened.create_email_identity(EmailIdentity="acme.dev"))
         got = await told(opened.get_email_identity(EmailIdentity="acme.dev"))

@@ -1,4 +1,4 @@
-"""Speaks for hosts elsewhere: takes the tunnel that a client asks for, and ends its TLS with certificates made here."""
+"""Speak for hosts elsewhere: take the tunnel that a client asks for, and end its TLS with certificates made here."""
 
 import ssl
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Runs a real receiver of webhooks over HTTP or HTTPS, with moods, and a ledger of all that reached it."""
+"""Run a real receiver of webhooks over HTTP or HTTPS, with moods, and a ledger of all that reached it."""
 
 import json
 import socket
@@ -32,7 +32,7 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Holds one request."""
+    """One request."""
 
     at: float
     path: str
@@ -46,14 +46,14 @@ class Received:
 
     @property
     def message(self) -> dict[str, Any]:
-        """Reads the body."""
+        """Read the body."""
         told: dict[str, Any] = json.loads(self.body)
         return told
 
 
 @dataclass(slots=True)
 class Ledger:
-    """Holds the receiver's mood, and all that it got in order; `connections` counts more: whoever only knocked."""
+    """The receiver's mood, and all that it got in order; `connections` counts more: whoever only knocked."""
 
     scheme: str
     host: str
@@ -71,11 +71,11 @@ class Ledger:
 
     @property
     def url(self) -> str:
-        """Gives the receiver's address."""
+        """Return the receiver's address."""
         return f"{self.scheme}://{self.host}:{self.port}/hooks?from=letterhead"
 
     def ids(self) -> list[str]:
-        """Lists the messages in the order in which they came, repeats too."""
+        """List the messages in the order in which they came, repeats too."""
         return [each.id for each in self.received]
 
 
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(octets)
 
     def _wait(self) -> None:
-        """Waits until the other side hangs up."""
+        """Wait until the other side hangs up."""
         self.connection.settimeout(30)
         self.close_connection = True
         self.connection.recv(1)
@@ -172,7 +172,7 @@ class _Server(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, *_: object) -> None:
-        """Says nothing: clients that hang up are what the tests are about."""
+        """Say nothing: clients that hang up are what the tests are about."""
 
 
 class _Server6(_Server):
@@ -181,7 +181,7 @@ class _Server6(_Server):
 
 @contextmanager
 def running(shown: Certificate | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Ledger]:
-    """Runs a receiver on an address; with a certificate it speaks HTTPS, and is `localhost` by its name."""
+    """Run a receiver on an address; with a certificate it speaks HTTPS, and is `localhost` by its name."""
     ledger = Ledger(scheme="http" if shown is None else "https", host=host if shown is None else "localhost")
     handler = type("Handler", (_Handler,), {"ledger": ledger, "lock": threading.Lock()})
     server = (_Server6 if ":" in host else _Server)((host, port), handler)

@@ -1,4 +1,4 @@
-"""Serves the text of a zone case over real sockets: recursive resolvers, and each nameserver at addresses of its own.
+"""Serve the text of a zone case over real sockets: recursive resolvers, and each nameserver at addresses of its own.
 
 What the text lacks is added honestly: the root, and the registry above with its delegation. So the packets of a whole
 check can be counted, cold, for every case there is.
@@ -50,19 +50,19 @@ class ZoneServers:
         self._open: list[asyncio.BaseTransport] = []
 
     async def listen(self, address: str, server: str | None) -> None:
-        """Answers at an address, as a nameserver or (None) as a resolver."""
+        """Answer at an address, as a nameserver or (None) as a resolver."""
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: _Port(self, server), (address, self.port)
         )
         self._open.append(transport)
 
     def close(self) -> None:
-        """Ends all servers."""
+        """End all servers."""
         for each in self._open:
             each.close()
 
     async def answer(self, packet: bytes, server: str | None) -> bytes | None:
-        """Answers one packet; nothing where the text says that this server is silent."""
+        """Answer one packet; nothing where the text says that this server is silent."""
         self.packets += 1
         query = dns.message.from_wire(packet)
         name = query.question[0].name.to_text(omit_final_dot=True).lower().removesuffix(".")
@@ -77,7 +77,7 @@ class ZoneServers:
         return message.to_wire(max_size=65535)
 
     async def _resolved(self, name: str, rdtype: str) -> Answer:
-        """Answers as a resolver does; a nameserver that has an address, or of which the text knows nothing, is here."""
+        """Answer as a resolver does; a nameserver that has an address, or of which the text knows nothing, is here."""
         said = (await self._ask(View.RECURSIVE, name, rdtype))[0].answer
         if rdtype not in ("A", "AAAA") or name not in self.servers:
             return said
@@ -92,7 +92,7 @@ class ZoneServers:
         return next((each.answer for each in replies if each.perspective.server == server), None)
 
     async def addresses(self, server: str) -> list[str]:
-        """Gives a nameserver its addresses, and answers at them from now on."""
+        """Give a nameserver its addresses, and answer at them from now on."""
         if server not in self._addresses:
             self._addresses[server] = [next(self._free) for _ in range(self._each)]
             for address in self._addresses[server]:
@@ -127,7 +127,7 @@ class _Port(asyncio.DatagramProtocol):
 async def serving(
     text: str, *, each: int = 1, resolvers: int = 1, asked: str | None = None
 ) -> AsyncIterator[ZoneServers]:
-    """Serves a text for as long as the context lasts; `asked` is its zone where the text names none."""
+    """Serve a text for as long as the context lasts; `asked` is its zone where the text names none."""
     servers = ZoneServers(text, each=each, resolvers=resolvers, asked=asked)
     try:
         for address, _ in servers.resolvers:
@@ -141,7 +141,7 @@ async def serving(
 
 
 def _whole(text: str, asked: str | None) -> tuple[ZoneFileResolver, set[str]]:
-    """Adds the registry and the root where the text lacks them; gives all zones and the names of all nameservers."""
+    """Add the registry and the root where the text lacks them; return all zones and the names of all nameservers."""
     resolver = ZoneFileResolver(text, asked=asked)
     held = set(resolver.zones) - {""}
     top = min(held, key=lambda zone: zone.count("."))
@@ -205,7 +205,7 @@ def _write(message: dns.message.Message, name: str, said: Answer | None, held: A
 
 
 def _refer(message: dns.message.Message, held: Answer) -> None:
-    """Sends on to the servers of the zone that holds the name."""
+    """Send on to the servers of the zone that holds the name."""
     message.flags &= ~dns.flags.AA
     if isinstance(held, Delegated) and held.servers:
         names = [f"{each.name}." for each in held.servers]

@@ -1,4 +1,4 @@
-"""Gives the web tests a whole installation: a real server on a real socket, a real SQLite store, zone text for DNS."""
+"""Give the web tests a whole installation: a real server on a real socket, a real SQLite store, zone text for DNS."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ FAST = {"rate": 500, "burst": 1000}
 
 
 class Installation:
-    """Holds a running installation, the keys of its accounts, and clients for each way to ask it."""
+    """A running installation, the keys of its accounts, and clients for each way to ask it."""
 
     def __init__(self, world: World, provider: SimulatedProvider, url: str, state: AppState) -> None:
         self.world, self.deps, self.provider, self.url = world, world.deps, provider, url
@@ -44,11 +44,11 @@ class Installation:
         self.accounts = {"acme": world.account.id}
 
     def waiting(self) -> int:
-        """Counts the requests that wait for a change of a domain."""
+        """Count the requests that wait for a change of a domain."""
         return sum(self.state.long_polls.held_by_account().values())
 
     async def open_account(self, name: str, limits: Limits | None = None) -> str:
-        """Opens an account and gives its first key."""
+        """Open an account and return its first key."""
         account, made = await accounts.open_account(
             self.deps, name, f"{name}@example.com", limits or Limits(), OPERATOR
         )
@@ -56,14 +56,14 @@ class Installation:
         return made.text
 
     async def make_key(self, name: str, scope: Scope) -> str:
-        """Makes a further key of an account with a scope."""
+        """Make a further key of an account with a scope."""
         caller = await accounts.caller_of(self.deps, self.keys[name], "127.0.0.1")
         request = accounts.NewKeyRequest(name=f"{scope} key", scope=scope)
         made = await accounts.make_key(self.deps, caller.account_id, OPERATOR, request)
         return made.text
 
     def client(self, key: str | None = None) -> httpx2.AsyncClient:
-        """Makes a client that sends a key, or none."""
+        """Make a client that sends a key, or none."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=20, trust_env=False)
 
@@ -84,7 +84,7 @@ async def running(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     **web: Any,
 ) -> AsyncIterator[Installation]:
-    """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
+    """Run an installation in this event loop until the block ends; `web` are settings of the web face."""
     provider = provider or SimulatedProvider(lambda: datetime.now(UTC))
     stand = Overrides(
         resolver=resolver or ZoneFileResolver(zones),
@@ -107,7 +107,7 @@ async def running(
 
 
 def damage(folder: Path, table: str, column: str, value: str) -> None:
-    """Alters the sealed octets of one row, as a bad disk does."""
+    """Alter the sealed octets of one row, as a bad disk does."""
     with contextlib.closing(sqlite3.connect(folder / "letterhead.db", isolation_level=None)) as connection:
         changed = connection.execute(
             f"UPDATE {table} SET sealed = substr(sealed, 1, length(sealed) - 1) WHERE {column} = ?",
@@ -133,27 +133,27 @@ async def served(
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation with an account called acme."""
+    """Run an installation with an account called acme."""
     async with running(tmp_path) as installation:
         yield installation
 
 
 @pytest.fixture
 async def acme(house: Installation) -> AsyncIterator[httpx2.AsyncClient]:
-    """Asks with the full-scope key of the account acme."""
+    """Ask with the full-scope key of the account acme."""
     async with house.client(house.keys["acme"]) as client:
         yield client
 
 
 @pytest.fixture
 async def nobody(house: Installation) -> AsyncIterator[httpx2.AsyncClient]:
-    """Asks without a key."""
+    """Ask without a key."""
     async with house.client() as client:
         yield client
 
 
 @pytest.fixture
 async def operator(house: Installation) -> AsyncIterator[httpx2.AsyncClient]:
-    """Asks with the operator's token."""
+    """Ask with the operator's token."""
     async with house.client(OPERATOR_TOKEN) as client:
         yield client

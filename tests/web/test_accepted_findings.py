@@ -27,13 +27,13 @@ UNTIL = "2027-03-01"
 
 
 def set_policy(dns: WrittenDns, text: str, host: str = HOST) -> None:
-    """Publishes a DMARC record."""
+    """Publish a DMARC record."""
     dns.records[host, "TXT"] = zone_line(host, "TXT", text, None)
 
 
 @asynccontextmanager
 async def accepting(folder: Path) -> AsyncIterator[tuple[Installation, WrittenDns, Clock]]:
-    """Runs an installation with a domain whose records are right but for its policy, which is no word of DMARC."""
+    """Run an installation with a domain whose records are right but for its policy, which is no word of DMARC."""
     dns, clock = WrittenDns(SENDER), Clock(BEGAN)
     async with running(folder, resolver=dns, now=clock) as house:
         await house.world.add(SENDER)
@@ -44,19 +44,19 @@ async def accepting(folder: Path) -> AsyncIterator[tuple[Installation, WrittenDn
 
 
 async def finding(client: httpx2.AsyncClient, code: str = CODE) -> dict[str, Any]:
-    """Returns the domain's finding with this code."""
+    """Return the domain's finding with this code."""
     found = (await client.get(f"/domains/{SENDER}")).json()["findings"]
     return next(each for each in found if each["code"] == code)
 
 
 async def health(client: httpx2.AsyncClient) -> dict[str, Any]:
-    """Returns the summary of the domain in the list."""
+    """Return the summary of the domain in the list."""
     summary: dict[str, Any] = (await client.get("/domains?expand=health")).json()[0]["health"]
     return summary
 
 
 async def refused(client: httpx2.AsyncClient, **body: str) -> tuple[int, str]:
-    """Asks for an acceptance that is refused, and returns status and code."""
+    """Ask for an acceptance that is refused, and return status and code."""
     answer = await client.post(PATH, json={"code": CODE, "until": UNTIL, "reason": REASON} | body)
     return answer.status_code, answer.json()["error"]["code"]
 

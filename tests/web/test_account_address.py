@@ -1,4 +1,4 @@
-"""Holds how an account's address changes: asked for by its owner, and given once somebody there has confirmed it."""
+"""Hold how an account's address changes: asked for by its owner, and given once somebody there has confirmed it."""
 
 import re
 from collections.abc import AsyncIterator
@@ -22,20 +22,20 @@ NEW = "dns-team@acme.example"
 
 @pytest.fixture
 def clock() -> Clock:
-    """Gives a clock that the test turns."""
+    """Return a clock that the test turns."""
     return Clock(datetime.now(UTC))
 
 
 @pytest.fixture
 async def sending(tmp_path: Path, ledger: Ledger, clock: Clock) -> AsyncIterator[Installation]:
-    """Runs an installation that can send mail."""
+    """Run an installation that can send mail."""
     mail = mail_settings(ledger) | {"BRAND_NAME": "Mailworks"}
     async with running(tmp_path, environment=mail, now=clock) as house:
         yield house
 
 
 def link(ledger: Ledger) -> str:
-    """Gives the path of the link in the last message."""
+    """Return the path of the link in the last message."""
     part = ledger.messages()[-1].get_body(("plain",))
     assert part is not None
     found = re.search(rf"{re.escape(HOST)}/account/address/\S+", str(part.get_content()))

@@ -17,7 +17,7 @@ from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
 
 async def fail(house: Installation, account: str, sender: str, state: HealthState, since: timedelta) -> None:
-    """Makes a domain enter a state some time ago."""
+    """Make a domain enter a state some time ago."""
     store, now = house.deps.store, datetime.now(UTC)
     domain = await store.domain(house.accounts[account], sender)
     assert domain is not None
@@ -26,14 +26,14 @@ async def fail(house: Installation, account: str, sender: str, state: HealthStat
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation that counts no failed sign-ins: each route that refuses the operator is one."""
+    """Run an installation that counts no failed sign-ins: each route that refuses the operator is one."""
     async with running(tmp_path, failure_rate=1e6, failure_burst=10**6) as installation:
         yield installation
 
 
 @pytest.fixture
 async def two(house: Installation, acme: httpx2.AsyncClient) -> Installation:
-    """Gives an installation in which two accounts have domains, one name in common."""
+    """Return an installation in which two accounts have domains, one name in common."""
     await house.open_account("zeta")
     async with house.client(house.keys["zeta"]) as zeta:
         for client, senders in ((acme, ("acme.dev", "both.dev")), (zeta, ("both.dev", "zeta.dev"))):
@@ -43,7 +43,7 @@ async def two(house: Installation, acme: httpx2.AsyncClient) -> Installation:
 
 
 async def names(operator: httpx2.AsyncClient, query: str = "") -> list[str]:
-    """Lists the names that a query finds, through all of its pages."""
+    """List the names that a query finds, through all of its pages."""
     found, path = [], f"/accounts/domains?{query}"
     while True:
         answer = await operator.get(path)

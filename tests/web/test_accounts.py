@@ -1,4 +1,4 @@
-"""Holds accounts, keys and limits to the contract."""
+"""Hold accounts, keys and limits to the contract."""
 
 import asyncio
 from pathlib import Path

@@ -20,21 +20,21 @@ URL = f"ntfys://{SECRET}@ntfy.acme.dev/mail"
 
 @pytest.fixture
 def services() -> Iterator[AlertServices]:
-    """Runs what stands in for the services."""
+    """Run what stands in for the services."""
     with serving() as standing:
         yield standing
 
 
 @pytest.fixture
 async def house(tmp_path: Path, services: AlertServices) -> AsyncIterator[Installation]:
-    """Runs an installation whose alerts go to the stand-in."""
+    """Run an installation whose alerts go to the stand-in."""
     sender = AppriseSender(EgressPolicy(), services.resolve, dial=Dial(services), seconds=5)
     async with running(tmp_path, alerts=sender) as installation:
         yield installation
 
 
 def written(folder: Path) -> bytes:
-    """Reads all files below a folder."""
+    """Read all files below a folder."""
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 

@@ -68,7 +68,7 @@ class ChangingZones:
         self.silent = ""
 
     async def ask(self, questions: Any, allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Answers from the text as it is now."""
+        """Answer from the text as it is now."""
         zones = f"{HEAD}{self.records}\n{KEYS}{self.keys}\n{DEV}"
         answers = await ZoneFileResolver(zones).ask(questions, allowance)
         timeout = Unanswered(why=Why.TIMEOUT)
@@ -85,7 +85,7 @@ class Story:
         self.house, self.zones, self.api = house, zones, api
 
     async def link(self, sender: str = "acme.dev", **query: str) -> dict[str, Any]:
-        """Returns the link of a domain as the API does, with nothing remembered of the last one."""
+        """Return the link of a domain as the API does, with nothing remembered of the last one."""
         domain = await self.house.world.domain(sender)
         found = await find_apply_link(
             self.house.deps,
@@ -98,7 +98,7 @@ class Story:
         return shown
 
     async def add(self, sender: str = "acme.dev", **body: Any) -> dict[str, dict[str, Any]]:
-        """Adds a domain, and returns its planned records."""
+        """Add a domain, and return its planned records."""
         async with self.house.client(self.house.keys["acme"]) as client:
             answer = await client.post("/domains", json={"sender": sender, **body})
             assert answer.status_code == 200, answer.text
@@ -107,14 +107,14 @@ class Story:
         return found
 
     async def operator(self, method: str, path: str, **more: Any) -> httpx2.Response:
-        """Asks with the operator's token."""
+        """Ask with the operator's token."""
         async with self.house.client(OPERATOR_TOKEN) as client:
             return await client.request(method, path, **more)
 
 
 @pytest.fixture
 def api() -> Iterator[ApiBehaviour]:
-    """Serves the API of a DNS host."""
+    """Serve the API of a DNS host."""
     with domain_connect_api() as behaviour:
         behaviour.zones.add("acme.dev")
         yield behaviour
@@ -124,7 +124,7 @@ def api() -> Iterator[ApiBehaviour]:
 async def told(
     folder: Path, api: ApiBehaviour, now: Callable[[], datetime] = lambda: datetime.now(UTC), **environment: str
 ) -> AsyncIterator[Story]:
-    """Runs an installation that is a service provider, with a key that DNS serves."""
+    """Run an installation that is a service provider, with a key that DNS serves."""
     zones = ChangingZones()
     settings = {
         "DOMAIN_CONNECT_PROVIDER": "example.net",
@@ -143,12 +143,12 @@ async def told(
 
 
 def lines(key: dict[str, Any]) -> str:
-    """Returns the TXT records that publish a key, as lines of a zone."""
+    """Return the TXT records that publish a key, as lines of a zone."""
     return "".join(f"{zone_line(key['host'], 'TXT', text)}\n" for text in key["texts"])
 
 
 def is_signed(url: str, keys: str) -> bool:
-    """Verifies a link as a DNS host does: everything after the ? but `sig` and `key`, by the key that DNS serves."""
+    """Verify a link as a DNS host does: everything after the ? but `sig` and `key`, by the key that DNS serves."""
     query = urlsplit(url).query
     left = "&".join(part for part in query.split("&") if part.partition("=")[0] not in ("sig", "key"))
     given = parse_qs(query)
@@ -164,7 +164,7 @@ def is_signed(url: str, keys: str) -> bool:
 
 
 def published(records: dict[str, dict[str, Any]], *ids: str) -> str:
-    """Returns planned records as lines of a zone."""
+    """Return planned records as lines of a zone."""
     wanted = [records[each] for each in ids or records]
     return "".join(
         f"{zone_line(each['host'], each['recordType'], each['recordValue'], each.get('priority'))}\n" for each in wanted

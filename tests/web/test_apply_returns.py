@@ -27,7 +27,7 @@ BUTTON = "Add these records at Virtucon"
 
 @pytest.fixture
 def api() -> Iterator[ApiBehaviour]:
-    """Serves the API of a DNS host."""
+    """Serve the API of a DNS host."""
     with domain_connect_api() as behaviour:
         behaviour.zones.add("acme.dev")
         yield behaviour
@@ -35,33 +35,33 @@ def api() -> Iterator[ApiBehaviour]:
 
 @asynccontextmanager
 async def opened(folder: Path, api: ApiBehaviour) -> AsyncIterator[tuple[Story, httpx2.AsyncClient, str]]:
-    """Adds a domain, makes a set-up link, and gives a browser without script, and the link's path."""
+    """Add a domain, make a set-up link, and return a browser without script, and the link's path."""
     async with told(folder, api) as story, story.house.client() as browser:
         await story.add()
         yield story, browser, await link_of(story)
 
 
 async def link_of(story: Story, sender: str = "acme.dev") -> str:
-    """Makes a set-up link and gives its path."""
+    """Make a set-up link and return its path."""
     async with story.house.client(story.house.keys["acme"]) as acme:
         url = (await acme.post(f"/domains/{sender}/setup-links")).json()["url"]
     return str(urlsplit(url).path)
 
 
 async def way_out(browser: httpx2.AsyncClient, path: str) -> str:
-    """Presses the button, and gives the address that the browser is led to."""
+    """Press the button, and return the address that the browser is led to."""
     answer = await browser.get(f"{path}/apply")
     assert answer.status_code == 303
     return answer.headers["location"]
 
 
 async def state_for(browser: httpx2.AsyncClient, path: str) -> str:
-    """Presses the button, and gives the `state` of the link."""
+    """Press the button, and return the `state` of the link."""
     return parse_qs(urlsplit(await way_out(browser, path)).query)["state"][0]
 
 
 async def come_back(browser: httpx2.AsyncClient, path: str, **query: str) -> tuple[str, str]:
-    """Comes back from the DNS host; gives how the page is told of it, and what it says."""
+    """Come back from the DNS host; return how the page is told of it, and what it says."""
     answer = await browser.get(f"{path}/applied", params=query)
     assert answer.status_code == 303
     where = urlsplit(answer.headers["location"])

@@ -14,7 +14,7 @@ MONTH = "2026-01"
 
 
 async def filled(house: Installation, rows: int) -> None:
-    """Writes entries of a month that is long over."""
+    """Write entries of a month that is long over."""
     for number in range(rows):
         at = datetime(2026, 1, 1 + number, tzinfo=UTC)
         await house.deps.store.audit(replace(audit(), at=at, subject=f"number {number}"))

@@ -29,7 +29,7 @@ INSIDE, OUTSIDE = {"X-Forwarded-For": "192.0.2.7"}, {"X-Forwarded-For": "198.51.
 
 
 async def make(acme: httpx2.AsyncClient, **wish: Any) -> dict[str, Any]:
-    """Makes a key, and gives what is told of it."""
+    """Make a key, and return what is told of it."""
     made = await acme.post("/keys", json={"keyType": "secret", "name": "bounded"} | wish)
     assert made.status_code == 200, made.text
     told: dict[str, Any] = made.json()
@@ -200,7 +200,7 @@ async def test_older_versions_find_no_restricted_key(
 
 @pytest.fixture
 async def bound_page(house: Installation, acme: httpx2.AsyncClient) -> AsyncIterator[httpx2.AsyncClient]:
-    """Signs in with a key of scope full that is bound to one domain."""
+    """Sign in with a key of scope full that is bound to one domain."""
     await acme.post("/domains", json={"sender": "own-sender.dev"})
     made = await make(acme, domains=["own-sender.dev"])
     async with house.client() as browser:

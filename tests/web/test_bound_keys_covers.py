@@ -16,7 +16,7 @@ VARYING = ("date", "x-tracking-id", "ratelimit", "content-length")
 
 @asynccontextmanager
 async def bound(house: Covering, *domains: str, below: bool = False) -> AsyncIterator[httpx2.AsyncClient]:
-    """Gives a client whose key is bound to some domains."""
+    """Return a client whose key is bound to some domains."""
     async with house.house.client(house.house.keys["acme"]) as acme:
         made = await make(acme, domains=list(domains), coversSubdomains=below, scope="read")
     async with house.house.client(made["key"]) as client:
@@ -24,7 +24,7 @@ async def bound(house: Covering, *domains: str, below: bool = False) -> AsyncIte
 
 
 async def told(client: httpx2.AsyncClient, name: str, **query: str) -> str:
-    """Asks for a name, and gives the answer but for that name and what differs each time."""
+    """Ask for a name, and return the answer but for that name and what differs each time."""
     answer = await client.get("/can-send", params={"from": name, **query})
     assert answer.status_code == 200, answer.text
     found = {key: value for key, value in answer.json().items() if key != "checkedAt"}
@@ -33,7 +33,7 @@ async def told(client: httpx2.AsyncClient, name: str, **query: str) -> str:
 
 
 async def reason(client: httpx2.AsyncClient, name: str) -> str:
-    """Asks for a name, and gives the reason."""
+    """Ask for a name, and return the reason."""
     answer = await client.get("/can-send", params={"from": name})
     assert answer.status_code == 200, answer.text
     return str(answer.json()["reason"])

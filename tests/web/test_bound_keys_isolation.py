@@ -110,7 +110,7 @@ VOLATILE = re.compile(r'"(lastUsedAt|trackingId|checkableAt)":"[^"]*",?')
 
 @dataclass
 class Hidden:
-    """Holds what a bound key may not learn of its own account: names, and the ids of all that belongs to them."""
+    """What a bound key may not learn of its own account: names, and the ids of all that belongs to them."""
 
     names: tuple[str, ...]
     ids: dict[str, list[str]] = field(default_factory=dict)  # by the parameter of a path that they fit
@@ -118,13 +118,13 @@ class Hidden:
     all_ids: set[str] = field(default_factory=set)
 
     def name(self, chance: random.Random) -> str:
-        """Draws a name that is hidden."""
+        """Draw a name that is hidden."""
         return chance.choice(self.names)
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation that nobody is too fast for."""
+    """Run an installation that nobody is too fast for."""
     rates: dict[str, Any] = {"rate": 1e6, "burst": 10**6, "failure_rate": 1e6, "failure_burst": 10**6}
     zone = zone_of(HIDDEN, "canary1")
     async with running(tmp_path, zone, provider=provider_at_once(), **rates) as installation:
@@ -132,7 +132,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 async def bound_key(acme: httpx2.AsyncClient, scope: Scope, **more: Any) -> str:
-    """Makes a key that is bound to the own domain."""
+    """Make a key that is bound to the own domain."""
     wish = {"keyType": "secret", "name": "bound", "scope": scope.value, "domains": [OWN]} | more
     made = await acme.post("/keys", json=wish)
     assert made.status_code == 200, made.text
@@ -140,7 +140,7 @@ async def bound_key(acme: httpx2.AsyncClient, scope: Scope, **more: Any) -> str:
 
 
 async def filled(house: Installation, acme: httpx2.AsyncClient, own: tuple[str, ...] = (OWN,)) -> Hidden:
-    """Gives the account a domain of the key's own, and others with one of everything, a canary in each thing."""
+    """Give the account a domain of the key's own, and others with one of everything, a canary in each thing."""
     account = house.accounts["acme"]
     for name in (OWN, BELOW, BESIDE):
         assert (await acme.post("/domains", json={"sender": name})).status_code == 200
@@ -178,7 +178,7 @@ async def filled(house: Installation, acme: httpx2.AsyncClient, own: tuple[str, 
 
 
 async def state_of_others(acme: httpx2.AsyncClient, names: tuple[str, ...]) -> list[str]:
-    """Gives all that the account's own key sees of the other domains and of the account."""
+    """Return all that the account's own key sees of the other domains and of the account."""
     paths = ["/keys", "/webhooks", "/account", "/dns-credentials", "/members"]
     paths += [f"/domains/{name}{rest}" for name in names for rest in ("", "/events", "/setup-links", "/dns-plans")]
     return [VOLATILE.sub("", (await acme.get(path)).text) for path in paths]
@@ -190,7 +190,7 @@ def what(route: Route) -> str:
 
 
 def gets(route: Route) -> str:
-    """Says what a bound key gets of a route."""
+    """Say what a bound key gets of a route."""
     return next(each for each, named in GETS.items() if what(route) in named)
 
 
@@ -252,7 +252,7 @@ async def test_no_canary_in_any_answer(house: Installation, covers: bool) -> Non
 
 
 async def ask_for_hidden(chance: random.Random, client: httpx2.AsyncClient, route: Route, hidden: Hidden) -> int:
-    """Asks once with hidden names and ids wherever one fits, and holds that the answer tells nothing."""
+    """Ask once with hidden names and ids wherever one fits, and hold that the answer tells nothing."""
     given = {name: drawn(chance, name, hidden) for name in route.parameters}
     if "sender" in given and len(given) > 1 and chance.random() < 0.5:
         given["sender"] = OWN  # with the id of a thing of another domain
@@ -276,7 +276,7 @@ async def ask_for_hidden(chance: random.Random, client: httpx2.AsyncClient, rout
 
 
 def drawn(chance: random.Random, parameter: str, hidden: Hidden) -> str:
-    """Draws what a parameter of a path is asked with."""
+    """Draw what a parameter of a path is asked with."""
     if parameter == "sender":
         return hidden.name(chance)
     listed = hidden.ids.get(parameter)
@@ -284,7 +284,7 @@ def drawn(chance: random.Random, parameter: str, hidden: Hidden) -> str:
 
 
 def body_of(chance: random.Random, route: Route, name: str, hidden: Hidden) -> dict[str, Any] | None:
-    """Makes a body that names a domain wherever a body can."""
+    """Make a body that names a domain wherever a body can."""
     if not route.fields:
         return None
     body = dict(BODIES.get(what(route), {}))
@@ -298,7 +298,7 @@ def body_of(chance: random.Random, route: Route, name: str, hidden: Hidden) -> d
 
 
 def strings_of(value: object) -> list[str]:
-    """Lists the texts in a body."""
+    """List the texts in a body."""
     if isinstance(value, dict):
         return [text for each in value.values() for text in strings_of(each)]
     if isinstance(value, list):
@@ -307,7 +307,7 @@ def strings_of(value: object) -> list[str]:
 
 
 def require_silent(answer: httpx2.Response, sent: list[str], hidden: Hidden, asked: object) -> None:
-    """Holds that an answer has nothing of the other domains but what was sent to get it."""
+    """Hold that an answer has nothing of the other domains but what was sent to get it."""
     text = answer.text + str(answer.headers)
     for echoed in sorted(sent, key=len, reverse=True):
         text = text.replace(echoed, "")
@@ -331,12 +331,12 @@ async def test_hidden_and_unknown_answer_alike(house: Installation) -> None:
 
 
 def unlike_it(known: str) -> str:
-    """Makes a value of the same form and length that nobody has."""
+    """Make a value of the same form and length that nobody has."""
     return "nobody-sender.dev" if known == HIDDEN else unlike(known)
 
 
 async def one(bound: httpx2.AsyncClient, route: Route, known: str, first: str) -> tuple[int, str, dict[str, str]]:
-    """Asks for one name or id, and gives the answer without what differs each time."""
+    """Ask for one name or id, and return the answer without what differs each time."""
     chance, is_name = random.Random(1), known == HIDDEN
     given = {
         name: (first if (name == "sender") == is_name else OWN if name == "sender" else "none")

@@ -15,7 +15,7 @@ OWN, BELOW, OTHER = "own.dev", "team.own.dev", "other.dev"
 
 
 async def add(client: httpx2.AsyncClient, **wish: Any) -> dict[str, Any]:
-    """Adds a webhook, and gives what is told of it."""
+    """Add a webhook, and return what is told of it."""
     made = await client.post("/webhooks", json=ALL | wish)
     assert made.status_code == 200, made.text
     told: dict[str, Any] = made.json()
@@ -23,12 +23,12 @@ async def add(client: httpx2.AsyncClient, **wish: Any) -> dict[str, Any]:
 
 
 async def ids(client: httpx2.AsyncClient) -> list[str]:
-    """Lists the ids of the webhooks that a key sees."""
+    """List the ids of the webhooks that a key sees."""
     return [each["id"] for each in (await client.get("/webhooks")).json()["endpoints"]]
 
 
 async def kinds(client: httpx2.AsyncClient, webhook_id: str) -> list[str]:
-    """Lists what a webhook is sent, the oldest first."""
+    """List what a webhook is sent, the oldest first."""
     listed = (await client.get(f"/webhooks/{webhook_id}/deliveries")).json()
     return [each["kind"] for each in reversed(listed)]
 
@@ -141,7 +141,7 @@ async def test_every_other_webhook_is_unknown_to_it(house: Installation, acme: h
 
 
 def request(method: str, rest: str, body: dict[str, Any] | None = None) -> Any:
-    """Makes a request that a webhook's id and a delivery's are missing from."""
+    """Make a request that a webhook's id and a delivery's are missing from."""
 
     async def send(client: httpx2.AsyncClient, webhook_id: str, delivery_id: str) -> tuple[int, str]:
         path = f"/webhooks/{webhook_id}{rest}".replace("DELIVERY", delivery_id)

@@ -21,7 +21,7 @@ WAIT = 60.0
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation whose account acme has a long list of domains."""
+    """Run an installation whose account acme has a long list of domains."""
     async with running(tmp_path) as installation:
         fill(installation, tmp_path)
         yield installation
@@ -29,7 +29,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Installation]:
 
 @pytest.fixture
 async def reader(house: Installation) -> AsyncIterator[httpx2.AsyncClient]:
-    """Asks without seeing private keys."""
+    """Ask without seeing private keys."""
     async with house.client(await house.make_key("acme", Scope.READ)) as client:
         yield client
 
@@ -105,7 +105,7 @@ def client_of(house: Installation, account: str) -> httpx2.AsyncClient:
 
 @asynccontextmanager
 async def unread(house: Installation, key: str, path: str) -> AsyncIterator[socket.socket]:
-    """Asks for a page, and reads nothing of the answer but its first octet."""
+    """Ask for a page, and read nothing of the answer but its first octet."""
     host, _, port = house.url.removeprefix("http://").partition(":")
     with socket.socket() as plug:
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -19,7 +19,7 @@ from tests.web.test_records import ZONE
 
 
 async def add(client: httpx2.AsyncClient, *domains: object) -> list[dict[str, Any]]:
-    """Adds domains and returns the results."""
+    """Add domains and return the results."""
     answer = await client.post("/domains/bulk", json={"domains": list(domains)}, timeout=60)  # it may take 20 s
     assert answer.status_code == 200, answer.text
     results: list[dict[str, Any]] = answer.json()["results"]
@@ -130,7 +130,7 @@ class SlowDns:
         self.house: Installation | None = None
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Answers after a while."""
+        """Answer after a while."""
         if self.house is not None:
             held = self.house.state.on_demand.budget.places.held_by_account()
             self.most = max(self.most, held.get(self.house.accounts["acme"], 0))

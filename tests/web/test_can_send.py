@@ -1,4 +1,4 @@
-"""Asks over HTTP who may send from a name: by its own domain or by one above it, with the DMARC policy for it."""
+"""Ask over HTTP who may send from a name: by its own domain or by one above it, with the DMARC policy for it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,13 +24,13 @@ class Covering:
         self.house, self.dns, self.client = house, dns, client
 
     async def prove(self, world: World, sender: str) -> None:
-        """Adds a domain and has it verified."""
+        """Add a domain and have it verified."""
         await world.add(sender)
         self.dns.publish(await world.dkim(sender))
         await proving.prove(world.deps, world.account.id, sender)
 
     async def ask(self, sent_from: str, **query: str) -> dict[str, Any]:
-        """Asks for a name, and returns the answer."""
+        """Ask for a name, and return the answer."""
         answer = await self.client.get("/can-send", params={"from": sent_from, **query})
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
@@ -39,7 +39,7 @@ class Covering:
 
 @asynccontextmanager
 async def covering(folder: Path, **environment: str) -> AsyncIterator[Covering]:
-    """Runs the installation; the client has a key of the scope read."""
+    """Run the installation; the client has a key of the scope read."""
     dns = WrittenDns("dev")
     async with running(folder, resolver=dns, provider=proving.provider_at_once(), environment=environment) as house:
         client = house.client(await house.make_key("acme", Scope.READ))

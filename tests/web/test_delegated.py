@@ -30,14 +30,14 @@ ZONE = {
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation with a zone of its own, whose server nobody is at."""
+    """Run an installation with a zone of its own, whose server nobody is at."""
     there = {"DKIM_ZONE_SERVER": f"127.0.0.1:{free_port('127.0.0.1')}"}
     async with running(tmp_path, environment=ZONE | there) as installation:
         yield installation
 
 
 async def verified(house: Installation, acme: httpx2.AsyncClient, **more: object) -> None:
-    """Adds a domain with delegated keys and has it verified."""
+    """Add a domain with delegated keys and have it verified."""
     await acme.post("/domains", json=WISH)
     domain = await house.world.domain("acme.dev")
     watch = new_health(HealthState.VERIFIED, house.deps.now())

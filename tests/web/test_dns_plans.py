@@ -19,13 +19,13 @@ MANY = 100
 
 @pytest.fixture
 def host() -> MemoryHost:
-    """Gives a DNS host with some zones."""
+    """Return a DNS host with some zones."""
     return MemoryHost("acme.dev", *(f"customer{number}.dev" for number in range(MANY)))
 
 
 @pytest.fixture
 async def house(tmp_path: Path, host: MemoryHost) -> AsyncIterator[Installation]:
-    """Runs an installation that writes at it."""
+    """Run an installation that writes at it."""
     async with running(tmp_path, resolver=host, hosted_zones=host, provider=provider_at_once()) as installation:
         yield installation
 

@@ -1,4 +1,4 @@
-"""Holds how a domain gets a contact: named by its account, mailed a link, and confirmed by somebody there."""
+"""Hold how a domain gets a contact: named by its account, mailed a link, and confirmed by somebody there."""
 
 import re
 from collections.abc import AsyncIterator
@@ -23,13 +23,13 @@ CONTACT, OTHER = "dns@customer.example", "it@customer.example"
 
 @pytest.fixture
 def clock() -> Clock:
-    """Gives a clock that the test turns."""
+    """Return a clock that the test turns."""
     return Clock(datetime.now(UTC))
 
 
 @pytest.fixture
 async def sending(tmp_path: Path, ledger: Ledger, clock: Clock) -> AsyncIterator[Installation]:
-    """Runs an installation that can send mail."""
+    """Run an installation that can send mail."""
     mail = mail_settings(ledger) | {"BRAND_NAME": "Mailworks"}
     async with running(tmp_path, environment=mail, now=clock) as house:
         async with house.client(house.keys["acme"]) as acme:
@@ -38,7 +38,7 @@ async def sending(tmp_path: Path, ledger: Ledger, clock: Clock) -> AsyncIterator
 
 
 def links(ledger: Ledger) -> tuple[str, str]:
-    """Gives the paths by which the last message confirms the address, and refuses it."""
+    """Return the paths by which the last message confirms the address, and refuse it."""
     part = ledger.messages()[-1].get_body(("plain",))
     assert part is not None
     text = str(part.get_content())
@@ -47,7 +47,7 @@ def links(ledger: Ledger) -> tuple[str, str]:
 
 
 async def contact(client: httpx2.AsyncClient) -> dict[str, Any] | None:
-    """Gives the domain's contact."""
+    """Return the domain's contact."""
     found: dict[str, Any] | None = (await client.get(PATH)).json().get("contact")
     return found
 

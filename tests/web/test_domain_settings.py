@@ -1,4 +1,4 @@
-"""Holds what an account sets of a domain: a note and labels, by which its list is filtered."""
+"""Hold what an account sets of a domain: a note and labels, by which its list is filtered."""
 
 from urllib.parse import urlsplit
 

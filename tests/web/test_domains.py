@@ -1,4 +1,4 @@
-"""Holds the endpoints of sender domains to the contract."""
+"""Hold the endpoints of sender domains to the contract."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

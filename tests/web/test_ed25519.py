@@ -17,7 +17,7 @@ SECRET = {"privateEd25519Key"}
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation that gives domains a second key."""
+    """Run an installation that gives domains a second key."""
     async with running(tmp_path, environment={"ED25519": "on"}) as installation:
         yield installation
 

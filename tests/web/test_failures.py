@@ -1,4 +1,4 @@
-"""Holds that failed sign-ins are counted together by all processes, at little cost to the store they share."""
+"""Hold that failed sign-ins are counted together by all processes, at little cost to the store they share."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -19,24 +19,24 @@ GUESSER, OTHER = "192.0.2.1", "192.0.2.2"
 
 @pytest.fixture
 def clock() -> Clock:
-    """Gives a clock to turn."""
+    """Return a clock to turn."""
     return Clock(noon())
 
 
 @pytest.fixture
 async def world(tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
-    """Opens an installation."""
+    """Open an installation."""
     async with opened(tmp_path, Overrides(now=clock)) as installation:
         yield installation
 
 
 def process(world: World, clock: Clock) -> SignInThrottle:
-    """Counts as one process of several does."""
+    """Count as one process of several does."""
     return SignInThrottle(world.deps, SETTINGS, lambda: clock.at.timestamp())
 
 
 async def failed(failures: SignInThrottle, times: int, address: str = GUESSER) -> list[int]:
-    """Fails so many times, and lists what each was told to wait: 0 where it was let fail."""
+    """Fail so many times, and list what each was told to wait: 0 where it was let fail."""
     waits = []
     for _ in range(times):
         try:

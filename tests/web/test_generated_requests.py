@@ -17,7 +17,7 @@ REJECTED = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 429, 431]  # the l
 
 
 async def generated(folder: Path, house: Installation, key: str, *which: str) -> bool:
-    """Runs schemathesis in a process and a folder of its own; tells whether all was well."""
+    """Run schemathesis in a process and a folder of its own; tell whether all was well."""
     (folder / "schemathesis.toml").write_text(f"[checks.negative_data_rejection]\nexpected-statuses = {REJECTED}\n")
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("schemathesis"), "run", f"{house.url}/openapi.json",
@@ -31,7 +31,7 @@ async def generated(folder: Path, house: Installation, key: str, *which: str) ->
 
 
 async def change_all_the_time(house: Installation) -> None:
-    """Changes the account's domain every second, so that no request waits long for a change of it."""
+    """Change the account's domain every second, so that no request waits long for a change of it."""
     async with house.client(house.keys["acme"]) as acme:
         while True:
             await acme.post("/domains/acme.dev/start-verification")

@@ -1,4 +1,4 @@
-"""Holds what is mailed to hand a domain on: the records, the link, and how little whoever holds a link can trigger."""
+"""Hold what is mailed to hand a domain on: the records, the link, and how little whoever holds a link can trigger."""
 
 import re
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ LINKS = "/domains/acme.dev/setup-links"
 
 @pytest.fixture
 async def sending(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Installation]:
-    """Runs an installation that can send mail, with acme.dev in it."""
+    """Run an installation that can send mail, with acme.dev in it."""
     mail = mail_settings(ledger) | {"BRAND_NAME": "Mailworks"}
     async with running(tmp_path, environment=mail) as house:
         async with house.client(house.keys["acme"]) as acme:
@@ -27,14 +27,14 @@ async def sending(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Installation]
 
 
 def body(ledger: Ledger) -> str:
-    """Reads the plain part of the last message."""
+    """Read the plain part of the last message."""
     part = ledger.messages()[-1].get_body(("plain",))
     assert part is not None
     return str(part.get_content())
 
 
 async def send_by_page(client: httpx2.AsyncClient, path: str, to: str) -> httpx2.Response:
-    """Sends the form of the set-up page, as a browser without script or cookies does."""
+    """Send the form of the set-up page, as a browser without script or cookies does."""
     page = await client.get(path)
     found = re.search(r'name="csrf" value="([^"]+)"', page.text)
     assert found

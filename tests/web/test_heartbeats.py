@@ -22,13 +22,13 @@ async def start(house: Installation, role: Role = Role.WORKER) -> None:
 
 
 def kill(folder: Path, ago: timedelta) -> None:
-    """Makes every heartbeat the last one of a process that was killed that long ago."""
+    """Make every heartbeat the last one of a process that was killed that long ago."""
     with closing(sqlite3.connect(folder / "letterhead.db", isolation_level=None, timeout=10)) as connection:
         connection.execute("UPDATE heartbeats SET at = at - ?", (ago // timedelta(milliseconds=1),))
 
 
 async def parts(house: Installation) -> dict[str, dict[str, object]]:
-    """Asks whether the service is ready."""
+    """Ask whether the service is ready."""
     async with house.client() as nobody:
         answer = await nobody.get("/readyz")
         assert (answer.status_code, answer.json()["ready"]) == (200, True)
@@ -37,7 +37,7 @@ async def parts(house: Installation) -> dict[str, dict[str, object]]:
 
 
 async def until_worker_says(house: Installation, words: str) -> None:
-    """Waits until the worker's part has these words; what was asked is asked again after a second."""
+    """Wait until the worker's part has these words; what was asked is asked again after a second."""
     async with asyncio.timeout(CEILING):
         while words not in str((await parts(house))["worker"]["detail"]):  # noqa: ASYNC110 there is no event for it
             await asyncio.sleep(0.1)
@@ -92,7 +92,7 @@ async def test_an_open_page_promises_to_look_only_while_somebody_does(tmp_path: 
 
 
 async def listen(client: httpx2.AsyncClient, path: str, heard: list[str]) -> None:
-    """Collects the events of a stream."""
+    """Collect the events of a stream."""
     async with client.stream("GET", path) as news:
         async for line in news.aiter_lines():
             heard.extend([line.removeprefix("data: ")] if line.startswith("data: ") else [])

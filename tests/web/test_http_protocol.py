@@ -17,7 +17,7 @@ RUNNING = b'{"message":"Letterhead is running."}'
 
 
 async def exchange(house: Installation, *pieces: bytes) -> bytes:
-    """Sends pieces, with a moment between them, and reads to the end."""
+    """Send pieces, with a moment between them, and read to the end."""
     host, port = house.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     for number, piece in enumerate(pieces):
@@ -31,12 +31,12 @@ async def exchange(house: Installation, *pieces: bytes) -> bytes:
 
 
 def statuses(answer: bytes) -> list[int]:
-    """Lists the statuses of all responses."""
+    """List the statuses of all responses."""
     return [int(each) for each in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
 
 
 def code(answer: bytes) -> str:
-    """Reads the last response's code, and makes sure that it is a whole envelope."""
+    """Read the last response's code, and make sure that it is a whole envelope."""
     head, _, body = answer.rpartition(b"\r\n\r\n")
     told = json.loads(body)
     assert f"x-tracking-id: {told['trackingId']}".encode() in head

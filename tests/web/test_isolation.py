@@ -1,4 +1,4 @@
-"""Holds what accounts see of each other where they meet at one name; P12 (tests/faults) holds the rest."""
+"""Hold what accounts see of each other where they meet at one name; P12 (tests/faults) holds the rest."""
 
 import asyncio
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Holds that an answer goes out at once, whatever event loop serves it."""
+"""Hold that an answer goes out at once, whatever event loop serves it."""
 
 import statistics
 import time

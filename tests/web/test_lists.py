@@ -65,12 +65,12 @@ def test_kept_lists_have_a_bound() -> None:
 
 
 async def make(house: Installation) -> None:
-    """Adds a domain."""
+    """Add a domain."""
     async with house.client(house.keys["acme"]) as client:
         await client.post("/domains", json={"sender": "acme.dev"})
 
 
 async def only(house: Installation) -> Domain:
-    """Reads the one domain there is."""
+    """Read the one domain there is."""
     [domain] = await house.deps.store.domains(house.accounts["acme"], DomainQuery())
     return domain

@@ -24,14 +24,14 @@ COUNT = LONG + 2 * PIECE + 7
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation whose account acme has a long list of domains, with their keys."""
+    """Run an installation whose account acme has a long list of domains, with their keys."""
     async with running(tmp_path) as installation:
         fill(installation, tmp_path)
         yield installation
 
 
 def fill(house: Installation, folder: Path) -> None:
-    """Gives the account acme COUNT domains with their keys."""
+    """Return the account acme COUNT domains with their keys."""
     pair = house.deps.keyring.make_pair()
     made = [
         msgspec.structs.replace(seed.domain(0, place, pair.public_key), account_id=house.accounts["acme"])
@@ -47,12 +47,12 @@ def fill(house: Installation, folder: Path) -> None:
 
 
 async def reader(house: Installation) -> httpx2.AsyncClient:
-    """Makes a client that may not see private keys."""
+    """Make a client that may not see private keys."""
     return house.client(await house.make_key("acme", Scope.READ))
 
 
 async def stored(house: Installation) -> list[Domain]:
-    """Reads all domains from the store."""
+    """Read all domains from the store."""
     return await house.deps.store.domains(house.accounts["acme"], DomainQuery())
 
 

@@ -13,7 +13,7 @@ from tests.web.conftest import Installation, running
 
 
 async def is_waiting(house: Installation, number: int = 1) -> None:
-    """Waits until so many requests wait."""
+    """Wait until so many requests wait."""
     await until_async(lambda: house.waiting() == number)
 
 

@@ -25,27 +25,27 @@ VERIFIED = {"email": MAIL, "email_verified": True}
 
 @pytest.fixture
 def clock() -> Clock:
-    """Gives a clock that the test turns."""
+    """Return a clock that the test turns."""
     return Clock(datetime.now(UTC))
 
 
 @pytest.fixture
 async def elsewhere() -> AsyncIterator[OpenId]:
-    """Runs the provider."""
+    """Run the provider."""
     with providing() as provider:
         yield provider
 
 
 @pytest.fixture
 async def house(tmp_path: Path, elsewhere: OpenId, clock: Clock) -> AsyncIterator[Installation]:
-    """Runs an installation with a provider, and without a mail server."""
+    """Run an installation with a provider, and without a mail server."""
     async with running(tmp_path, environment=settings(elsewhere), now=clock) as installation:
         await installation.open_account("other")
         yield installation
 
 
 async def invited(house: Installation, email: str = MAIL, role: str = "editor", name: str = "acme") -> str:
-    """Invites somebody, and gives the path of the link."""
+    """Invite somebody, and return the path of the link."""
     async with house.client(house.keys[name]) as owner:
         answer = await owner.post("/invitations", json={"email": email, "role": role})
         assert answer.status_code == 201, answer.text
@@ -53,13 +53,13 @@ async def invited(house: Installation, email: str = MAIL, role: str = "editor", 
 
 
 def sealed(page: httpx2.Response) -> dict[str, str]:
-    """Gives the fields of the form that accepts."""
+    """Return the fields of the form that accepts."""
     found = re.search(r'name="person" value="([^"]+)"', page.text)
     return {"csrf": csrf(page), "person": found[1] if found else ""}
 
 
 async def accepted(browser: httpx2.AsyncClient, path: str) -> httpx2.Response:
-    """Opens the link, signs in and presses the button, if there is one."""
+    """Open the link, sign in and press the button, if there is one."""
     page = await browser.get(path)
     if page.status_code != 200:
         return page
@@ -70,13 +70,13 @@ async def accepted(browser: httpx2.AsyncClient, path: str) -> httpx2.Response:
 
 
 async def people(house: Installation, name: str = "acme") -> dict[str, Any]:
-    """Lists the people of an account."""
+    """List the people of an account."""
     async with house.client(house.keys[name]) as owner:
         return dict((await owner.get("/members")).json())
 
 
 async def joined(house: Installation, elsewhere: OpenId, browser: httpx2.AsyncClient, who: str, role: str) -> str:
-    """Makes a person a member, whose browser is signed in, and gives the member's id."""
+    """Make a person a member, whose browser is signed in, and return the member's id."""
     elsewhere.claims |= {"sub": who, "email": f"{who}@acme.dev", "email_verified": True}
     answer = await accepted(browser, await invited(house, f"{who}@acme.dev", role))
     assert answer.status_code == 303, answer.text

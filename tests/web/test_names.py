@@ -1,4 +1,4 @@
-"""Holds that every name in the public JSON is camelCase: in the description, and in what is really sent."""
+"""Hold that every name in the public JSON is camelCase: in the description, and in what is really sent."""
 
 import json
 import re
@@ -14,7 +14,7 @@ RECORDS = "VerificationRecords"  # the records' ids, as existing clients read th
 
 
 def names_in(value: Any) -> Iterator[str]:
-    """Gives every name in a JSON value, except the ids of the records."""
+    """Return every name in a JSON value, except the ids of the records."""
     if isinstance(value, dict):
         for name, held in value.items():
             yield name

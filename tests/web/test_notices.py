@@ -22,13 +22,13 @@ NAME = "acme.dev"
 
 
 def told(*names: str) -> dict[str, object]:
-    """Writes what EventBridge says of identities."""
+    """Write what EventBridge says of identities."""
     return {"source": "aws.ses", "resources": [f"arn:aws:ses:eu-west-1:123456789012:identity/{name}" for name in names]}
 
 
 @pytest.fixture
 def sns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sns]:
-    """Runs SNS, whose certificate for TLS is trusted."""
+    """Run SNS, whose certificate for TLS is trusted."""
     with rig.running(tmp_path) as (sns, chain):
         monkeypatch.setenv("SSL_CERT_FILE", str(chain))
         yield sns
@@ -36,7 +36,7 @@ def sns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sns]:
 
 @pytest.fixture
 async def told_house(sns: Sns, tmp_path: Path) -> AsyncIterator[Installation]:
-    """Runs an installation that takes notices of one topic, with one domain that was looked at."""
+    """Run an installation that takes notices of one topic, with one domain that was looked at."""
     notices = SnsNotices([TOPIC], sns.fetcher(), lambda: datetime.now(UTC))
     pem, zone = own_key()
     async with running(tmp_path / "house", zone, notices=notices) as house:
@@ -47,7 +47,7 @@ async def told_house(sns: Sns, tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 def own_key() -> tuple[str, str]:
-    """Makes a customer's own key, with a zone that shows it."""
+    """Make a customer's own key, with a zone that shows it."""
     key = generate_private_key(65537, 2048)
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     record = zone_line(f"own._domainkey.{NAME}", "TXT", f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}", None)
@@ -56,12 +56,12 @@ def own_key() -> tuple[str, str]:
 
 
 async def put_off(house: Installation) -> None:
-    """Puts the next look far off."""
+    """Put the next look far off."""
     await house.deps.store.back_off((await house.world.domain(NAME)).id, datetime.now(UTC) + timedelta(hours=9))
 
 
 async def post(house: Installation, body: bytes) -> tuple[int, str]:
-    """Sends a body as SNS does, and gives the status with the code of the error, if any."""
+    """Send a body as SNS does, and return the status with the code of the error, if any."""
     async with house.client() as client:
         answer = await client.post("/provider/notices", content=body, headers={"Content-Type": "text/plain"})
     assert answer.headers["content-type"] == "application/json"

@@ -29,7 +29,7 @@ class CountingDns(ZoneFileResolver):
     asked = 0
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Counts, and lets others run meanwhile."""
+        """Count, and let others run meanwhile."""
         self.asked += 1
         await asyncio.sleep(0.01)
         return await super().ask(questions, allowance)
@@ -41,14 +41,14 @@ class CountingProvider(SimulatedProvider):
     reports = 0
 
     async def identity_report(self, sender: str, tag: str) -> IdentityReport:
-        """Counts, and lets others run meanwhile."""
+        """Count, and let others run meanwhile."""
         self.reports += 1
         await asyncio.sleep(0.01)
         return await super().identity_report(sender, tag)
 
 
 def all_alike(answers: list[httpx2.Response]) -> bool:
-    """Tells whether all have status 200 and show one and the same check."""
+    """Tell whether all have status 200 and show one and the same check."""
     assert {each.status_code for each in answers} == {200}
     return len({str(each.json().get("checkedAt", each.json().get("lastSync"))) for each in answers}) == 1
 

@@ -19,14 +19,14 @@ from tests.web.test_pages import csrf, sign_in
 
 @pytest.fixture
 async def elsewhere() -> AsyncIterator[OpenId]:
-    """Runs the provider."""
+    """Run the provider."""
     with providing() as provider:
         yield provider
 
 
 @pytest.fixture
 async def house(tmp_path: Path, elsewhere: OpenId) -> AsyncIterator[Installation]:
-    """Runs an installation that trusts the provider, which says that everybody belongs to the account acme."""
+    """Run an installation that trusts the provider, which says that everybody belongs to the account acme."""
     async with running(tmp_path, environment=settings(elsewhere)) as installation:
         elsewhere.claims["letterhead_account"] = installation.accounts["acme"]
         elsewhere.claims["letterhead_scope"] = "full"
@@ -34,12 +34,12 @@ async def house(tmp_path: Path, elsewhere: OpenId) -> AsyncIterator[Installation
 
 
 def settings(elsewhere: OpenId, **more: str) -> dict[str, str]:
-    """Gives the settings of an installation that trusts the provider."""
+    """Return the settings of an installation that trusts the provider."""
     return {"OIDC_ISSUER": elsewhere.url, "OIDC_CLIENT_ID": CLIENT_ID, "OIDC_CLIENT_SECRET": SECRET, **more}
 
 
 async def led(browser: httpx2.AsyncClient, start: str = "/sign-in/openid") -> str:
-    """Goes to the provider as a browser does, and gives the address that it leads back to."""
+    """Go to the provider as a browser does, and return the address that it leads back to."""
     left = await browser.get(start)
     assert left.status_code == 303, left.text
     async with httpx2.AsyncClient(trust_env=False) as there:

@@ -13,12 +13,12 @@ from tests.web.test_openid import led, settings
 
 
 async def came_back(house: Installation, browser: httpx2.AsyncClient) -> httpx2.Response:
-    """Signs in at the provider and comes back."""
+    """Sign in at the provider and come back."""
     return await browser.get(await led(browser))
 
 
 async def scope_of(house: Installation, browser: httpx2.AsyncClient) -> str:
-    """Says what the session that a browser has may do."""
+    """Say what the session that a browser has may do."""
     page = (await browser.get("/dashboard/keys")).text
     assert (await browser.get("/dashboard")).status_code == 200
     return "full" if 'name="scope"' in page else "less"

@@ -19,14 +19,14 @@ ADA = {"email": "ada@acme.dev", "email_verified": True}
 
 
 async def map_to(house: Installation, name: str, **rules: dict[str, str]) -> None:
-    """Sets the rules of an account, as the operator."""
+    """Set the rules of an account, as the operator."""
     async with house.client(OPERATOR_TOKEN) as operator:
         answer = await operator.patch(f"/accounts/{house.accounts[name]}/sign-in", json=rules)
         assert answer.status_code == 200, answer.text
 
 
 async def role_of(browser: httpx2.AsyncClient) -> str:
-    """Says what the session of a browser may do: nothing where there is none."""
+    """Say what the session of a browser may do: nothing where there is none."""
     page = await browser.get("/dashboard/keys")
     if page.status_code != 200:
         return "none"
@@ -262,7 +262,7 @@ async def test_rules_that_make_no_sense_are_refused(house: Installation, body: d
 
 @pytest.fixture
 async def elsewhere() -> Any:
-    """Runs the provider."""
+    """Run the provider."""
     with providing() as provider:
         yield provider
 

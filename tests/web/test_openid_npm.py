@@ -41,7 +41,7 @@ LEFT_OUT = {
 async def trusting(
     folder: Path, sending: Sending, persons: Mapping[str, Any], **settings: str
 ) -> AsyncIterator[tuple[Installation, Path]]:
-    """Runs an installation and the provider that it trusts, and gives the provider's log too."""
+    """Run an installation and the provider that it trusts, and return the provider's log too."""
     provider = OidcProvider()
     async with running(folder, environment=provider.settings | settings) as house:
         await house.open_account("other")
@@ -52,7 +52,7 @@ async def trusting(
 async def came_back(
     house: Installation, browser: httpx2.AsyncClient, sub: str | None, start: str = "/sign-in/openid"
 ) -> httpx2.Response:
-    """Signs a person in at the provider, as a browser that nobody is signed in with, and comes back."""
+    """Sign a person in at the provider, as a browser that nobody is signed in with, and come back."""
     left = await browser.get(start)
     assert left.status_code == 303, left.text
     return await browser.get(await signed_in_at(left.headers["location"], sub, house.url))

@@ -30,7 +30,7 @@ ONE = {
 
 
 async def entered(house: Installation, elsewhere: OpenId, browser: httpx2.AsyncClient) -> httpx2.Response:
-    """Signs a person in, and opens the dashboard."""
+    """Sign a person in, and open the dashboard."""
     elsewhere.claims["letterhead_account"] = house.accounts["acme"]
     assert (await browser.get(await led(browser))).status_code == 303
     return await browser.get("/dashboard")
@@ -120,11 +120,11 @@ async def test_signing_out_everywhere_is_one_s_own_affair(tmp_path: Path) -> Non
 
 
 async def out(browser: httpx2.AsyncClient) -> None:
-    """Signs out everywhere."""
+    """Sign out everywhere."""
     token = csrf(await browser.get("/dashboard/account"))
     await browser.post("/sign-out", data={"csrf": token, "everywhere": "yes"})
 
 
 async def inside(browser: httpx2.AsyncClient) -> bool:
-    """Says whether a browser is signed in."""
+    """Say whether a browser is signed in."""
     return (await browser.get("/dashboard")).status_code == 200

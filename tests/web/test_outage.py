@@ -25,7 +25,7 @@ WORDS = "the trouble is ours, not yours"
 
 
 async def looked(house: Installation, sender: str, verdict: Verdict) -> None:
-    """Writes down a look that met this verdict."""
+    """Write down a look that met this verdict."""
     domain: Domain = await house.world.domain(sender)
     one = checkup()
     standings = tuple(replace(each, verdict=verdict) for each in one.results)
@@ -34,7 +34,7 @@ async def looked(house: Installation, sender: str, verdict: Verdict) -> None:
 
 
 async def told(house: Installation, nobody: httpx2.AsyncClient) -> tuple[bool, bool, bool]:
-    """Says whether /readyz, /metrics and the dashboard tell of it."""
+    """Say whether /readyz, /metrics and the dashboard tell of it."""
     ready = (await nobody.get("/readyz")).json()["resolvers"]
     async with house.client(OPERATOR_TOKEN) as operator:
         numbers = (await operator.get("/metrics")).text
@@ -45,7 +45,7 @@ async def told(house: Installation, nobody: httpx2.AsyncClient) -> tuple[bool, b
 
 
 async def until_told(house: Installation, nobody: httpx2.AsyncClient, expected: tuple[bool, bool, bool]) -> None:
-    """Waits until all of them tell the same: /readyz asks the store at a bounded rate."""
+    """Wait until all of them tell the same: /readyz asks the store at a bounded rate."""
     async with asyncio.timeout(CEILING):
         while await told(house, nobody) != expected:  # noqa: ASYNC110 nothing tells when to ask again
             await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Holds the pages to what a browser and its reader are owed: sessions, forms, headers, texts, links."""
+"""Hold the pages to what a browser and its reader are owed: sessions, forms, headers, texts, links."""
 
 import asyncio
 import re
@@ -29,20 +29,20 @@ HTML = {"Accept": "text/html"}
 
 
 def csrf(page: httpx2.Response) -> str:
-    """Reads the token of a page's forms."""
+    """Read the token of a page's forms."""
     found = re.search(r'name="csrf" value="([^"]+)"', page.text)
     assert found, page.text
     return found[1]
 
 
 async def sign_in(client: httpx2.AsyncClient, key: str) -> httpx2.Response:
-    """Signs in as a browser does."""
+    """Sign in as a browser does."""
     form = await client.get("/sign-in")
     return await client.post("/sign-in", data={"csrf": csrf(form), "key": key})
 
 
 async def linked(acme: httpx2.AsyncClient) -> str:
-    """Makes a set-up link of acme.dev and gives its path."""
+    """Make a set-up link of acme.dev and return its path."""
     url: str = (await acme.post("/domains/acme.dev/setup-links")).json()["url"]
     return urlsplit(url).path
 
@@ -307,7 +307,7 @@ async def test_an_account_has_its_share_of_streams(house: Installation, acme: ht
 
 
 async def ended(house: Installation, sender: str, link_id: str) -> None:
-    """Lets a link's time be over, as its last day does."""
+    """Let a link's time be over, as its last day does."""
     domain = await house.world.domain(sender)
     row = audit_row(house.deps, OPERATOR, "setup-link.revoke", link_id)
     assert await house.deps.store.end_setup_link(domain.id, link_id, house.deps.now() - timedelta(seconds=1), row)

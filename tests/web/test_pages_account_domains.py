@@ -19,7 +19,7 @@ ROW = re.compile(r'<th scope="row"><a href="[^"]+">([^<]+)</a></th>')
 
 
 async def names(operator: httpx2.AsyncClient, query: str = "") -> list[str]:
-    """Reads the names on the list."""
+    """Read the names on the list."""
     page = await operator.get(f"/operator/domains?{query}")
     assert page.status_code == 200
     return ROW.findall(page.text)

@@ -28,7 +28,7 @@ async def shown(
     severity: Severity,
     since: datetime | None = None,
 ) -> str:
-    """Opens the set-up page of a domain whose key stands like this, with one finding on it."""
+    """Open the set-up page of a domain whose key stands like this, with one finding on it."""
     await acme.post("/domains", json={"sender": "acme.dev"})
     view = await house.world.view("acme.dev")
     record = view.plan.record(RecordId.DKIM)

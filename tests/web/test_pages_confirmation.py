@@ -17,20 +17,20 @@ DELETE = "/dashboard/domains/acme.dev/delete"
 
 
 async def verify(house: Installation, sender: str) -> None:
-    """Makes a domain one that may send."""
+    """Make a domain one that may send."""
     domain = await house.world.domain(sender)
     watch = replace(domain.dkim, state=HealthState.VERIFIED)
     assert await house.deps.store.save(DomainUpdate(domain=replace(domain, dkim=watch, is_holder=True)))
 
 
 async def made_key(acme: httpx2.AsyncClient, name: str) -> str:
-    """Makes another full key and gives its id."""
+    """Make another full key and return its id."""
     answer = await acme.post("/keys", json={"keyType": "secret", "name": name, "scope": "full"})
     return str(answer.json()["id"])
 
 
 async def live_keys(acme: httpx2.AsyncClient) -> list[str]:
-    """Lists the names of the keys that work."""
+    """List the names of the keys that work."""
     return [each["name"] for each in (await acme.get("/keys")).json()["keys"] if not each["revoked"]]
 
 
@@ -76,12 +76,12 @@ async def test_a_domain_that_does_not_send_takes_a_button(house: Installation, a
 
 
 def hidden_fields(page: httpx2.Response) -> dict[str, str]:
-    """Reads what a page's own form sends, but for what is typed."""
+    """Read what a page's own form sends, but for what is typed."""
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text.partition("<main")[2]))
 
 
 async def states(browser: httpx2.AsyncClient) -> list[str]:
-    """Reads the first word of each key's state."""
+    """Read the first word of each key's state."""
     return re.findall(r'data-label="State">(\w+)', (await browser.get("/dashboard/keys")).text)
 
 

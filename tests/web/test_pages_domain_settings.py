@@ -1,4 +1,4 @@
-"""Holds the form by which a domain's page sets its note, labels and contact, and the list that a label narrows."""
+"""Hold the form by which a domain's page sets its note, labels and contact, and the list that a label narrows."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +18,7 @@ CONTACT = "dns@customer.example"
 
 @pytest.fixture
 async def sending(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Installation]:
-    """Runs an installation that can send mail, with two domains."""
+    """Run an installation that can send mail, with two domains."""
     async with running(tmp_path, environment=mail_settings(ledger)) as house:
         async with house.client(house.keys["acme"]) as acme:
             for sender in ("acme.dev", "other.dev"):

@@ -28,7 +28,7 @@ ANYBODYS = {"name", "token"}  # an asset, and what only its holder knows
 
 
 async def things_of(house: Installation, stranger: httpx2.AsyncClient) -> dict[str, str]:
-    """Gives another account one of everything that a page's path can name."""
+    """Give another account one of everything that a page's path can name."""
     await stranger.post("/domains", json={"sender": SENDER})
     kept = {"note": "canary.dev note", "labels": {"canary.dev": "canary key"}}
     assert (await stranger.patch(f"/domains/{SENDER}", json=kept)).status_code == 200
@@ -80,7 +80,7 @@ async def test_a_page_tells_nothing_of_another_account(house: Installation, acme
 
 
 async def ask(browser: httpx2.AsyncClient, method: str, path: str, token: str) -> str:
-    """Asks once, as somebody who was asked and is sure; gives status, place and page in one text."""
+    """Ask once, as somebody who was asked and is sure; return status, place and page in one text."""
     if method == "GET":
         answer = await browser.get(path)
     else:
@@ -89,7 +89,7 @@ async def ask(browser: httpx2.AsyncClient, method: str, path: str, token: str) -
 
 
 def bare(text: str, ids: dict[str, str]) -> str:
-    """Takes out of an answer what was asked for, and what differs each time."""
+    """Take out of an answer what was asked for, and what differs each time."""
     for each in ids.values():
         text = text.replace(each, "ID")
     return re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", text)

@@ -25,7 +25,7 @@ LINKS = "/domains/acme.dev/setup-links"
 
 @pytest.fixture
 async def sending(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Installation]:
-    """Runs an installation that can send mail, with acme.dev in it, which was checked."""
+    """Run an installation that can send mail, with acme.dev in it, which was checked."""
     mail = mail_settings(ledger)
     async with running(tmp_path, zones=ZONE, environment=mail) as house:
         async with house.client(house.keys["acme"]) as acme:
@@ -35,7 +35,7 @@ async def sending(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Installation]
 
 
 async def link(house: Installation, query: str = "") -> str:
-    """Makes a set-up link; gives its path and query."""
+    """Make a set-up link; return its path and query."""
     async with house.client(house.keys["acme"]) as acme:
         url: str = (await acme.post(LINKS + query)).json()["url"]
     return urlsplit(url).path

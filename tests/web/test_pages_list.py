@@ -16,7 +16,7 @@ from tests.web.test_pages import sign_in
 
 
 async def found(house: Installation, acme: httpx2.AsyncClient, sender: str, *codes: str) -> None:
-    """Adds a domain whose last check found problems with these codes."""
+    """Add a domain whose last check found problems with these codes."""
     await acme.post("/domains", json={"sender": sender})
     one = checkup()
     findings = tuple(replace(one.findings[0], code=code) for code in codes)
@@ -25,13 +25,13 @@ async def found(house: Installation, acme: httpx2.AsyncClient, sender: str, *cod
 
 
 def listed(page: httpx2.Response) -> list[str]:
-    """Reads the domains of the list."""
+    """Read the domains of the list."""
     return re.findall(r'<th scope="row"><a [^>]*>([^<]+)<', page.text)
 
 
 @pytest.fixture
 async def three(house: Installation, acme: httpx2.AsyncClient) -> None:
-    """Adds three domains, two of which lack a key."""
+    """Add three domains, two of which lack a key."""
     await found(house, acme, "one.dev", "dkim.missing")
     await found(house, acme, "two.dev", "spf.missing", "zone.lame", "dkim.missing")
     await found(house, acme, "three.dev", "spf.missing")
@@ -107,7 +107,7 @@ async def test_what_is_no_code_narrows_nothing(house: Installation) -> None:
 
 
 async def at_risk(house: Installation, sender: str, hours: int) -> None:
-    """Puts a domain at risk, from which nothing may be sent after so many hours."""
+    """Put a domain at risk, from which nothing may be sent after so many hours."""
     stops = datetime.now(UTC) + timedelta(hours=hours)
     health = replace(new_health(HealthState.AT_RISK, datetime.now(UTC)), stops_sending_at=stops)
     domain = await house.world.domain(sender)

@@ -15,7 +15,7 @@ from tests.web.test_pages import sign_in
 
 
 async def shown(house: Installation) -> str:
-    """Opens the operator's first page."""
+    """Open the operator's first page."""
     async with house.client() as operator:
         await sign_in(operator, OPERATOR_TOKEN)
         page = await operator.get("/operator")

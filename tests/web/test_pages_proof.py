@@ -17,7 +17,7 @@ PAGE = f"{DOMAIN}/proof"
 
 
 def words(page: str) -> str:
-    """Gives what a reader sees."""
+    """Return what a reader sees."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 

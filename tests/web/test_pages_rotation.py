@@ -25,13 +25,13 @@ PAGE = "/dashboard/domains/acme.dev"
 
 
 async def set_up(acme: httpx2.AsyncClient) -> httpx2.Response:
-    """Opens the domain's set-up page."""
+    """Open the domain's set-up page."""
     link = (await acme.post("/domains/acme.dev/setup-links")).json()["url"]
     return await acme.get(urlsplit(link).path)
 
 
 def section(page: httpx2.Response, name: str) -> str:
-    """Gives one section's words."""
+    """Return one section's words."""
     found = re.search(rf'<section[^>]*id="{name}".*?</section>', page.text, re.DOTALL)
     assert found is not None, page.text
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found[0])).split())

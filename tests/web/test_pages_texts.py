@@ -17,7 +17,7 @@ NOT_TEXT = {"light dark", "width=device-width, initial-scale=1", "https://", "on
 
 
 def bare(template: str) -> Iterator[str]:
-    """Lists what a reader would see of a template that comes from nowhere else."""
+    """List what a reader would see of a template that comes from nowhere else."""
     seen = re.sub(r"{% block (?:width|home|body_data) %}.*?{% endblock %}", "", template)  # a class, addresses
     filled = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", "\0", seen, flags=re.DOTALL)
     for told in re.findall(rf"\b(?:{'|'.join(SAID)})=\"([^\"]*)\"", filled):
@@ -43,13 +43,13 @@ def test_no_page_says_anything_of_its_own(path: Path) -> None:
 
 
 def docstring(node: ast.AST) -> Iterator[ast.expr]:
-    """Gives the docstring that a module, class or function begins with."""
+    """Return the docstring that a module, class or function begins with."""
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         yield from (each.value for each in node.body[:1] if isinstance(each, ast.Expr))
 
 
 def raised(tree: ast.AST, text: ast.Constant) -> bool:
-    """Says whether a string is that of a bug, which no reader sees."""
+    """Say whether a string is that of a bug, which no reader sees."""
     bugs = (
         node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RuntimeError"
     )

@@ -25,23 +25,23 @@ class Reader(HTMLParser):
         self.skipped = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Takes the attributes that are read; leaves out what is written in a computer's font, which is data."""
+        """Take the attributes that are read; leave out what is written in a computer's font, which is data."""
         self.texts += [value or "" for name, value in attrs if name in READ]
         self.skipped += tag in ("code", "script", "style") or dict(attrs).get("class") == "code"
 
     def handle_endtag(self, tag: str) -> None:
-        """Goes on after it."""
+        """Go on after it."""
         if tag in ("code", "script", "style") or (tag == "p" and self.skipped):
             self.skipped -= 1
 
     def handle_data(self, data: str) -> None:
-        """Takes a text."""
+        """Take a text."""
         if not self.skipped:
             self.texts.append(data)
 
 
 def english(page: str, data: list[str]) -> list[str]:
-    """Lists what a page says outside the marks that is no data."""
+    """List what a page says outside the marks that is no data."""
     reader = Reader()
     reader.feed(page)
     return unmarked(reader.texts, data)
@@ -49,7 +49,7 @@ def english(page: str, data: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    """Runs the service, which reads the marked language in place of German."""
+    """Run the service, which reads the marked language in place of German."""
     language = marked_language()
     folder = tmp_path_factory.mktemp("marked")
     with hung(folder, languages=lambda code: language if code == "de" else ENGLISH) as gallery:
@@ -57,7 +57,7 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
 
 
 def addresses(hall: Gallery, connected: str) -> Iterator[str]:
-    """Yields the address of each page for customers, in each of its states; the DNS host of one can add its records."""
+    """Yield the address of each page for customers, in each of its states; the DNS host of one can add its records."""
     for domain in names(hall):
         yield hall.link(domain.sender)
     hall.cached("queue.example")

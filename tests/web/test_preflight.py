@@ -16,7 +16,7 @@ HEAD = """$ORIGIN acme.dev.
 
 
 async def asked(folder: Path, records: str, sender: str = "acme.dev") -> dict[str, Any]:
-    """Asks for a preflight of a domain that nobody added, in a zone with these records."""
+    """Ask for a preflight of a domain that nobody added, in a zone with these records."""
     async with running(folder, HEAD + records) as house:
         key = await house.make_key("acme", Scope.READ)
         async with house.client(key) as client:

@@ -1,4 +1,4 @@
-"""Shows the endpoints of proofs: what they answer, whom they refuse, and that no message makes them fall."""
+"""Show the endpoints of proofs: what they answer, whom they refuse, and that no message makes them fall."""
 
 import base64
 from pathlib import Path
@@ -20,7 +20,7 @@ PATH = "/domains/acme.dev/proof"
 
 
 async def answered(client: httpx2.AsyncClient, **body: object) -> dict[str, object]:
-    """Asks for a proof of a message."""
+    """Ask for a proof of a message."""
     answer = await client.post(PATH, json=body)
     assert answer.status_code == 200, answer.text
     told: dict[str, object] = answer.json()

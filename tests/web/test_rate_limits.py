@@ -1,4 +1,4 @@
-"""Holds the counting of requests to its promises, on a hand-turned clock and a real store."""
+"""Hold the counting of requests to its promises, on a hand-turned clock and a real store."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.operations.world import Clock, World, opened
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """Opens an installation."""
+    """Open an installation."""
     async with opened(tmp_path) as installation:
         yield installation
 
@@ -29,7 +29,7 @@ def caller(world: World, allowed: int | None) -> Caller:
 
 
 async def made(usage: RequestUsage, asking: Caller, times: int) -> int:
-    """Makes so many requests and tells how many went through."""
+    """Make so many requests and tell how many went through."""
     passed = 0
     for _ in range(times):
         try:

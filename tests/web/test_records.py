@@ -23,7 +23,7 @@ $ORIGIN dev.
 
 
 def planned(domain: dict[str, object], *without: str) -> set[ReadRecord]:
-    """Returns the records that a domain's JSON says are to be published."""
+    """Return the records that a domain's JSON says are to be published."""
     records = domain["verificationRecords"]
     assert isinstance(records, dict)
     return {

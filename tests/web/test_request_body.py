@@ -1,4 +1,4 @@
-"""Holds the reading of bodies to docs/threat-model.md: what two readers could read differently is refused."""
+"""Hold the reading of bodies to docs/threat-model.md: what two readers could read differently is refused."""
 
 import json
 from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ async def test_chunked_body_is_read_no_further_than_the_limit(acme: httpx2.Async
 
 
 def written(case: dict[str, Any]) -> object:
-    """Gives a hostile name as the file describes it."""
+    """Return a hostile name as the file describes it."""
     match case:
         case {"repeat": [str(text), int(times)]} | {"repeat_then": [str(text), int(times), *_]}:
             return text * times + (".dev" if "repeat_then" in case else "")

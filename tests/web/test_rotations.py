@@ -17,7 +17,7 @@ PATH = "/domains/acme.dev/dkim-rotation"
 
 
 async def verified(house: Installation, acme: httpx2.AsyncClient) -> None:
-    """Adds a domain and has it verified."""
+    """Add a domain and have it verified."""
     await acme.post("/domains", json={"sender": "acme.dev"})
     domain = await house.world.domain("acme.dev")
     watch = new_health(HealthState.VERIFIED, house.deps.now())
@@ -25,7 +25,7 @@ async def verified(house: Installation, acme: httpx2.AsyncClient) -> None:
 
 
 async def listed(client: httpx2.AsyncClient) -> dict[str, Any]:
-    """Reads the one domain of the list."""
+    """Read the one domain of the list."""
     domain: dict[str, Any]
     (domain,) = (await client.get("/domains")).json()
     return domain

@@ -1,4 +1,4 @@
-"""Holds every answer, whatever was asked, to the one envelope and the headers that each carries."""
+"""Hold every answer, whatever was asked, to the one envelope and the headers that each carries."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Holds signing in to docs/threat-model.md: who gets in, and that those who do not learn nothing."""
+"""Hold signing in to docs/threat-model.md: who gets in, and that those who do not learn nothing."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ def basic(user: str, password: str) -> str:
 
 
 def without_tracking(answer: httpx2.Response) -> tuple[int, str, dict[str, str]]:
-    """Gives all of an answer that may not differ."""
+    """Return all of an answer that may not differ."""
     tracking = answer.json()["trackingId"]
     headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-tracking-id")}
     return answer.status_code, answer.text.replace(tracking, "T"), headers

@@ -1,4 +1,4 @@
-"""Holds /webhooks and /events to the contract: shapes, codes, scopes, pages."""
+"""Hold /webhooks and /events to the contract: shapes, codes, scopes, pages."""
 
 import dataclasses
 import re
