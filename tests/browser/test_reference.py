@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, expect
 
 from tests.rigs.letterhead import Serving
 
+pytestmark = pytest.mark.timeout(600)
+
 DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text("utf-8"))
 
 

@@ -22,6 +22,8 @@ from tests.rigs.npm import npm_packages
 from tests.rigs.processes import program
 from tests.rigs.site_server import TRIED, site_server
 
+pytestmark = pytest.mark.timeout(600)
+
 PAGES = {
     "home": "index.html",
     "how-to": "docs/keys.html",

@@ -29,6 +29,7 @@ from tests.install.main_job import run_main_job, wait_for_first_answer
 from tests.rigs import containers, smtp
 from tests.rigs.containers import COMMIT, IMAGE, Engine
 from tests.rigs.dns_lab import NS1, RESOLVER, DnsLab
+from tests.rigs.locking import network
 from tests.rigs.processes import Server, free_port, is_free, program
 from tests.rigs.waiting import until
 
@@ -63,6 +64,13 @@ forward-zone:
 remote-control:
   control-enable: no
 """
+
+
+@pytest.fixture(autouse=True)
+def changed_network() -> Iterator[None]:
+    """Let no browser run meanwhile: containers bring addresses to the machine, and take them away."""
+    with network(changes=True):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.rigs.locking import network
 from tests.rigs.processes import program
 
 REFUSES = {"unprivileged_userns_clone": "0", "apparmor_restrict_unprivileged_userns": "1"}  # below /proc/sys/kernel
@@ -24,7 +25,7 @@ def arguments() -> list[str]:
 @contextmanager
 def running() -> Iterator[Browser]:
     """Run one browser until the block ends: not for longer, since Playwright's loop keeps others from running."""
-    with sync_playwright() as playwright:
+    with network(changes=False), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program("chromium"), args=arguments())
         try:
             yield browser
