@@ -104,7 +104,7 @@ _COMMANDS = (
     ),
     ("import", "imports:app", CLIENT, "Take over domains and keys from another program or service."),
     ("events", "events:events", CLIENT, "Show what happened to the account's domains, deleted ones too."),
-    ("webhooks", "webhooks:app", CLIENT, "List, add, try and delete webhooks; see every delivery."),
+    ("webhooks", "webhooks:app", CLIENT, "List, add, change, try and delete webhooks; see every delivery."),
     ("alerts", "alerts:app", CLIENT, "Send one line for each reminder to Slack, Teams, Discord and others."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys; wrap stored secrets anew."),
     ("members", "members:app", CLIENT, "Invite, list, change and remove the people of an account."),

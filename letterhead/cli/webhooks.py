@@ -12,8 +12,10 @@ from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson, bound_to
 from letterhead.cli.output import TABLE, Output, print_rows
 from letterhead.cli.tables import Cell, colour_text, columns, console, terminal_width, timestamp, waiting
+from letterhead.errors import Fault, Kind
 
-app = App(name="webhooks", help="List, add, try and delete webhooks; see every delivery.", help_format="plaintext")
+HELP = "List, add, change, try and delete webhooks; see every delivery."
+app = App(name="webhooks", help=HELP, help_format="plaintext")
 
 WAIT = 20.0  # seconds in which a worker and the endpoint should have answered
 
@@ -64,6 +66,51 @@ def add(
     made = decode_json(answer)
     print(made["secret"])
     console(stderr=True).print(f"Added the webhook {made['id']}. Try it: letterhead webhooks test {made['id']}")
+    return Exit.OK
+
+
+@app.command
+def change(
+    webhook_id: str,
+    /,
+    *,
+    url: str | None = None,
+    events: Annotated[tuple[str, ...] | None, Parameter(negative="")] = None,
+    domain: Annotated[list[str] | None, Parameter(negative="")] = None,
+    covers_subdomains: Annotated[bool, Parameter(negative="")] = False,
+    all_domains: Annotated[bool, Parameter(negative="")] = False,
+    as_json: AsJson = False,
+) -> Exit:
+    """Change a webhook, or enable it again where it was disabled; what is not named stays, its secret too.
+
+    Parameters
+    ----------
+    webhook_id
+        The webhook's id, as `letterhead webhooks list` shows it.
+    url
+        Where messages go from now on.
+    events
+        Names of events, such as domain.verified, in place of those of before; * for all of them.
+    domain
+        Only events of this sender domain from now on. Give it several times for several, up to 20. Messages of other
+        domains that still wait are deleted.
+    covers_subdomains
+        With --domain: of all names below these domains, too.
+    all_domains
+        Events of all domains of the account.
+    """
+    if (all_domains and domain) or (covers_subdomains and not domain):
+        detail = "Name domains with --domain, with --covers-subdomains for the names below; or all with --all-domains."
+        example = f"letterhead webhooks change {webhook_id} --domain acme.dev --covers-subdomains"
+        raise Fault(Kind.CONFIG_INVALID, detail, example)
+    with Api(account_key()) as api:
+        listed = decode_json(api.call("GET", path_of("webhooks")))["endpoints"]
+        found = next((each for each in listed if each["id"] == webhook_id), {"webhook": "", "events": []})
+        body = {"webhook": url or found["webhook"], "events": list(events or found["events"])}
+        if domain or all_domains:
+            body |= {"domains": domain, "coversSubdomains": covers_subdomains}
+        answer = api.call("PUT", path_of("webhooks", webhook_id), body)
+    print(answer.decode() if as_json else f"Changed the webhook {webhook_id}.")
     return Exit.OK
 
 

@@ -55,7 +55,7 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/events/*"): "letterhead events",
     ("GET", "/webhooks"): "letterhead webhooks list",
     ("POST", "/webhooks"): "letterhead webhooks add",
-    ("PUT", "/webhooks/*"): "the webhooks page of the dashboard",
+    ("PUT", "/webhooks/*"): "letterhead webhooks change {0}",
     ("DELETE", "/webhooks/*"): "letterhead webhooks delete {0}",
     ("POST", "/webhooks/*/rotate-secret"): "letterhead webhooks rotate-secret {0}",
     ("POST", "/webhooks/*/test"): "letterhead webhooks test {0}",

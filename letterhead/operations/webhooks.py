@@ -64,6 +64,17 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     covers_below: bool = False
 
 
+def settings_of(webhook: Webhook) -> WebhookSettings:
+    """Return what an endpoint is now."""
+    binding = webhook.binding
+    return WebhookSettings(
+        url=webhook.url,
+        events=webhook.events,
+        domains=None if binding is None else binding.names,
+        covers_below=binding is not None and binding.covers_below,
+    )
+
+
 class RevealedWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint with its secret, for those who may see it; None where the stored secret does not open."""
 
@@ -237,5 +248,5 @@ def _refuse_disabled(webhook: Webhook) -> None:
         raise Fault(
             Kind.CONFLICT,
             f"The webhook {webhook.id} is disabled: {webhook.disabled_why}.",
-            "Enable it again with PUT /webhooks/{id}, once it wants messages.",
+            f"Enable it again with PUT /webhooks/{webhook.id}, once it wants messages.",
         )

@@ -230,6 +230,13 @@ def _changes(page: Page, hall: Gallery) -> Iterator[str]:
     press(page.get_by_role("button", name="Send a test"))
     page.get_by_text("Signing secret").click()
     yield "webhook: tried"
+    page.get_by_text("Change it").click()
+    page.get_by_text("Only some events").click()
+    yield "webhook: change"
+    page.get_by_label("Address").fill("ftp://x")
+    page.locator("form").evaluate_all("forms => forms.forEach(form => form.noValidate = true)")
+    press(page.get_by_role("button", name="Save", exact=True))
+    yield "webhook: change refused"
     for name in ("New secret", "Delete"):
         press(page.get_by_role("link", name=name))
         yield f"webhook: {name}"

@@ -50,7 +50,11 @@ def test_a_webhook_from_add_to_delete(open_service: Running, receiver: Ledger) -
     receiver.mood = Mood.GONE
     assert open_service.call("webhooks", "test", made["id"]).code == Exit.NOT_GOOD
     assert "disabled" in open_service.call("webhooks", "list").out
-    assert open_service.call("webhooks", "test", made["id"]).code == Exit.REFUSED
+    refused = open_service.call("webhooks", "test", made["id"])
+    assert (refused.code, f"letterhead webhooks change {made['id']}" in refused.err) == (Exit.REFUSED, True)
+    receiver.mood = Mood.OK
+    assert open_service.call("webhooks", "change", made["id"]).code == Exit.OK
+    assert open_service.call("webhooks", "test", made["id"]).code == Exit.OK
     assert open_service.call("webhooks", "delete", made["id"], "--yes").code == Exit.OK
     assert made["id"] not in open_service.call("webhooks", "list").out
 
@@ -73,6 +77,33 @@ def test_a_webhook_for_some_domains(open_service: Running, receiver: Ledger) -> 
         assert open_service.call("webhooks", "delete", each["id"], "--yes").code == Exit.OK
     refused = open_service.call("webhooks", "add", receiver.url, "--covers-subdomains")
     assert refused.code == Exit.REFUSED
+
+
+def test_a_change_leaves_what_is_not_named(open_service: Running, receiver: Ledger) -> None:
+    """Each of address, events and domains alone; a mistake says what the command wants, and changes nothing."""
+    assert open_service.call("webhooks", "add", receiver.url, "--domain", "own.test").code == Exit.OK
+    (made,) = json.loads(open_service.call("webhooks", "list", "--json").out)["endpoints"]
+    kept = {name: made[name] for name in ("id", "webhook", "secret", "createdAt")}
+    for words, events, domains, below in (
+        (("--events", "domain.verified"), ["domain.verified"], ["own.test"], False),
+        (("--domain", "b.test", "--covers-subdomains"), ["domain.verified"], ["b.test"], True),
+        (("--events", "*"), ["*"], ["b.test"], True),
+        (("--domain", "b.test", "--domain", "c.test"), ["*"], ["b.test", "c.test"], False),
+        (("--all-domains",), ["*"], None, False),
+    ):  # fmt: skip
+        assert open_service.call("webhooks", "change", made["id"], *words).code == Exit.OK
+        (now,) = json.loads(open_service.call("webhooks", "list", "--json").out)["endpoints"]
+        assert (now["events"], now.get("domains"), now.get("coversSubdomains", False)) == (events, domains, below)
+        assert {name: now[name] for name in kept} == kept
+    for words in (("--all-domains", "--domain", "b.test"), ("--covers-subdomains",)):
+        assert open_service.call("webhooks", "change", made["id"], *words).code == Exit.USAGE
+    assert open_service.call("webhooks", "change", made["id"], "--url", "ftp://x").code == Exit.REFUSED
+    unknown = open_service.call("webhooks", "change", "wh_unknown")
+    assert (unknown.code, "letterhead webhooks list" in unknown.err) == (Exit.REFUSED, True)
+    assert open_service.call("webhooks", "change", made["id"], "--url", f"{receiver.url}/b").code == Exit.OK
+    (now,) = json.loads(open_service.call("webhooks", "list", "--json").out)["endpoints"]
+    assert now["webhook"] == f"{receiver.url}/b"
+    assert open_service.call("webhooks", "delete", made["id"], "--yes").code == Exit.OK
 
 
 def test_events_are_a_timeline(open_service: Running, tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ TREES = {path: ast.parse(path.read_text("utf-8"), str(path)) for path in SOURCES
 # What fails by itself where something is not as it should be: pytest's, Playwright's, and a wait with an end.
 CHECKS = {"raises", "warns", "fail", "expect", "wait_for", "wait_for_url"}
 TRUE_BY_FORM = (ast.Tuple, ast.List, ast.Dict, ast.Set, ast.JoinedStr, ast.Lambda, ast.GeneratorExp, ast.Constant)
-# First words of a docstring that says what a function does, where it is to say what to do: the imperative (house.md).
+# First words of a docstring that says what a function does, and not what to do.
 THIRD_PERSON = {
     "Adds", "Asks", "Fills", "Finds", "Gives", "Holds", "Keeps", "Knows", "Lets", "Makes", "Opens", "Publishes", "Puts",
-    "Reads", "Returns", "Runs", "Says", "Sends", "Serves", "Sets", "Starts", "Stops", "Takes", "Tells", "Waits", "Writes",
+    "Reads", "Returns", "Runs", "Says", "Sends", "Serves", "Sets", "Starts", "Stops", "Takes", "Tells", "Waits",
+    "Writes",
 }  # fmt: skip
 NEVER_EMPTY = {"range", "enumerate", "zip", "sorted", "product", "permutations", "combinations", "items", "values"}
 

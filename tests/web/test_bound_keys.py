@@ -224,20 +224,44 @@ async def test_pages_of_a_bound_key(
     for view in PAGES:
         if view.access.value not in ("read", "write", "full") or "news" in view.path:
             continue
+        if (view.method, view.path) == ("POST", "/dashboard/webhooks"):
+            continue  # adds one for its own domains: test_webhooks_of_a_bound_key
         path = view.path.format(**foreign)
         if view.method == "GET":
             answer = await bound_page.get(path)
         else:
             form = {"csrf": token, "sender": foreign["sender"], "url": "https://wider.dev/x", "email": "x@wider.dev"}
             answer = await bound_page.post(path, data=form | {"confirm": "yes", "name": "wider", "scope": "full"})
-        allowed = view.for_bound and view.method == "GET"
-        assert answer.status_code == (
-            200 if allowed else answer.status_code if view.for_bound else 404 if view.names_sender else 403
-        ), path
+        is_hidden = view.names_sender or (view.for_bound and "{" in view.path)
+        is_open = view.for_bound and view.method == "GET"
+        assert answer.status_code == (404 if is_hidden else 200 if is_open else 403), path
         assert "canary" not in answer.text.replace(foreign["sender"], ""), path
         asked += 1
     assert asked > 25
     assert [(await acme.get(path)).text for path in ("/domains", "/webhooks", "/account")] == before
+
+
+async def test_webhooks_of_a_bound_key(
+    house: Installation, acme: httpx2.AsyncClient, bound_page: httpx2.AsyncClient
+) -> None:
+    """Its pages list, add and change webhooks for its own domains, and know no other."""
+    other = (await acme.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["*"]})).json()["id"]
+    page = await bound_page.get("/dashboard/webhooks")
+    assert "canary" not in page.text
+    assert "the domains that your key is for" in page.text
+    form = {"csrf": csrf(page), "url": "https://hooks.example.com/x"}
+    wider = await bound_page.post("/dashboard/webhooks", data=form | {"domains": "other.dev"})
+    assert (wider.status_code, 'role="alert"' in wider.text) == (403, True)
+    one = (await bound_page.post("/dashboard/webhooks", data=form)).headers["location"].partition("?")[0]
+    for wish, status in (
+        ({"domains": "other.dev"}, 403),
+        ({"below": "on", "domains": "own-sender.dev"}, 403),
+        ({}, 303),
+    ):
+        assert (await bound_page.post(f"{one}/change", data=form | wish)).status_code == status
+    listed = {each["id"]: each.get("domains") for each in (await acme.get("/webhooks")).json()["endpoints"]}
+    assert listed == {other: None, one.rpartition("/")[2]: ["own-sender.dev"]}
+    assert (await bound_page.get(f"/dashboard/webhooks/{other}")).status_code == 404
 
 
 async def test_signing_out_everywhere_ends_its_own_sessions(

@@ -427,7 +427,7 @@ async def test_white_label(tmp_path: Path) -> None:
 
 
 async def test_webhooks_on_the_pages(house: Installation) -> None:
-    """Added, tried, given a new secret and deleted at the dashboard; the secret is shown to who may change it alone."""
+    """Added, tried, changed, given a new secret and deleted; the secret is shown to who may change it alone."""
     async with house.client() as browser, house.client() as reader:
         await sign_in(browser, house.keys["acme"])
         token = csrf(await browser.get("/dashboard/webhooks"))
@@ -441,6 +441,14 @@ async def test_webhooks_on_the_pages(house: Installation) -> None:
         assert "domain.verified" in page.text
         assert (await browser.post(f"{one}/test", data={"csrf": token})).status_code == 303
         assert "webhook.test" in (await browser.get(one)).text
+        wrong = await browser.post(f"{one}/change", data=form | {"url": "ftp://x"})
+        assert (wrong.status_code, "ftp://x" in wrong.text, "<details open" in wrong.text) == (400, True, True)
+        changed = {"csrf": token, "url": "https://hooks.example.com/y", "domains": "acme.dev, b.dev", "below": "on"}
+        assert (await browser.post(f"{one}/change", data=changed)).status_code == 303
+        page = await browser.get(one)
+        for each in ("example.com/y", "all events", "acme.dev, b.dev and below", secret[0], 'value="acme.dev b.dev"'):
+            assert each in page.text
+        assert 'name="below" value="on" checked' in page.text
         sure = {"csrf": token, "confirm": "yes"}
         await browser.post(f"{one}/rotate-secret", data=sure)
         assert secret[0] not in (await browser.get(one)).text

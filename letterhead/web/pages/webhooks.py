@@ -1,6 +1,5 @@
 """Pages of webhooks: an account's webhooks, and the deliveries of each."""
 
-from msgspec import UNSET
 from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope
@@ -33,22 +32,28 @@ async def _show_list(context: RequestContext, fault: Fault | None = None) -> Res
         webhooks=listed,
         kinds=KINDS,
         fault=fault,
-        typed=context.form if fault else {},
+        typed=_settings(context) if fault else None,
+    )
+
+
+def _settings(context: RequestContext) -> WebhookSettings:
+    """Read the form. Without domains it is for all of the account, or for those that the session's key is bound to."""
+    form, binding = context.form, context.caller.binding
+    domains, below = tuple(form.get("domains", "").replace(",", " ").split()), "below" in form
+    if binding is not None and not domains:
+        domains, below = binding.names, binding.covers_below
+    return WebhookSettings(
+        url=form.get("url", "").strip(),
+        events=tuple(kind for kind in KINDS if form.get(f"event-{kind}")) or (EVERY,),
+        domains=domains or None,
+        covers_below=below,
     )
 
 
 async def add(context: RequestContext) -> Response:
     """Add a webhook and redirect to its page; a refusal is shown at the form."""
-    chosen = [kind for kind in KINDS if context.form.get(f"event-{kind}")]
-    domains = tuple(context.form.get("domains", "").replace(",", " ").split())
-    settings = WebhookSettings(
-        url=context.form.get("url", "").strip(),
-        events=tuple(chosen or [EVERY]),
-        domains=domains or UNSET,
-        covers_below="below" in context.form,
-    )
     try:
-        added = await webhooks.add_webhook(context.deps, context.account_id, settings, context.actor)
+        added = await webhooks.add_webhook(context.deps, context.account_id, _settings(context), context.actor)
     except Fault as fault:
         if errors.status_of(fault.kind) >= 500:
             raise
@@ -62,15 +67,36 @@ def _redirect_to(context: RequestContext, webhook_id: str, done: str) -> Respons
 
 async def show_one(context: RequestContext) -> Response:
     """Show one webhook with its newest deliveries and their attempts, and its secret to who may change it."""
+    return await _show_one(context)
+
+
+async def _show_one(context: RequestContext, fault: Fault | None = None) -> Response:
     webhook_id = context.part("webhookId")
     found = await webhooks.find_webhook(context.deps, context.account_id, webhook_id)
     return page_response(
         context,
         "webhook.html",
+        errors.status_of(fault.kind) if fault else 200,
         webhook=found.webhook,
         secret=found.secret_text() if context.may(Scope.WRITE) else None,
         deliveries=await webhooks.list_deliveries(context.deps, context.account_id, webhook_id, None, DELIVERIES),
+        kinds=KINDS,
+        fault=fault,
+        typed=_settings(context) if fault else webhooks.settings_of(found.webhook),
     )
+
+
+async def change(context: RequestContext) -> Response:
+    """Change a webhook, which gets messages again where it was disabled; a refusal is shown at the form."""
+    webhook_id = context.part("webhookId")
+    await webhooks.find_webhook(context.deps, context.account_id, webhook_id)
+    try:
+        await webhooks.change_webhook(context.deps, context.account_id, webhook_id, _settings(context), context.actor)
+    except Fault as fault:
+        if errors.status_of(fault.kind) >= 500:
+            raise
+        return await _show_one(context, fault)
+    return _redirect_to(context, webhook_id, "webhook_changed")
 
 
 async def try_it(context: RequestContext) -> Response:
@@ -141,13 +167,17 @@ async def delete(context: RequestContext) -> Response:
 
 
 PAGES = (
-    Endpoint(method="GET", path=LIST, serve=show, access=Access.READ),
-    Endpoint(method="POST", path=LIST, serve=add, access=Access.WRITE),
-    Endpoint(method="GET", path=ONE, serve=show_one, access=Access.READ),
-    Endpoint(method="POST", path=f"{ONE}/test", serve=try_it, access=Access.WRITE),
-    Endpoint(method="GET", path=f"{ONE}/rotate-secret", serve=ask_rotate, access=Access.WRITE),
-    Endpoint(method="GET", path=f"{ONE}/delete", serve=ask_delete, access=Access.WRITE),
-    Endpoint(method="POST", path=f"{ONE}/rotate-secret", serve=rotate, access=Access.WRITE),
-    Endpoint(method="POST", path=f"{ONE}/delete", serve=delete, access=Access.WRITE),
-    Endpoint(method="POST", path=f"{ONE}/deliveries/{{deliveryId}}/redeliver", serve=redeliver, access=Access.WRITE),
-)
+    Endpoint(method="GET", path=LIST, serve=show, access=Access.READ, for_bound=True),
+    Endpoint(method="POST", path=LIST, serve=add, access=Access.WRITE, for_bound=True),
+    Endpoint(method="GET", path=ONE, serve=show_one, access=Access.READ, for_bound=True),
+    Endpoint(method="POST", path=f"{ONE}/change", serve=change, access=Access.WRITE, for_bound=True),
+    Endpoint(method="POST", path=f"{ONE}/test", serve=try_it, access=Access.WRITE, for_bound=True),
+    Endpoint(method="GET", path=f"{ONE}/rotate-secret", serve=ask_rotate, access=Access.WRITE, for_bound=True),
+    Endpoint(method="GET", path=f"{ONE}/delete", serve=ask_delete, access=Access.WRITE, for_bound=True),
+    Endpoint(method="POST", path=f"{ONE}/rotate-secret", serve=rotate, access=Access.WRITE, for_bound=True),
+    Endpoint(method="POST", path=f"{ONE}/delete", serve=delete, access=Access.WRITE, for_bound=True),
+    Endpoint(
+        method="POST", path=f"{ONE}/deliveries/{{deliveryId}}/redeliver", serve=redeliver, access=Access.WRITE,
+        for_bound=True,
+    ),
+)  # fmt: skip
