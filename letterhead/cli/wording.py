@@ -127,7 +127,7 @@ _OPTIONS: Mapping[str, str] = {
     "selector": "--selector",
     "scope": "--scope",
     "helo": "--helo",
-    "domains": "--domains",
+    "domains": "--domain",
     "email": "--email",
     "webhook": "URL",
     "sender": "the domain",

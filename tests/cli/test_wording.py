@@ -69,6 +69,7 @@ def test_no_message_keeps_a_word_of_the_api() -> None:
     [
         ("Look at GET /domains for the names it has.", "Look at letterhead domains list for the names it has."),
         ("The query parameter 'endsInDays' does not fit.", "--in-days does not fit."),
+        ("`$.domains[0]` is too long.", "`--domain` is too long."),
         (
             "Abandon it: DELETE /domains/acme.dev/dkim-rotation",
             "Abandon it: letterhead domains rotate acme.dev --abandon",
