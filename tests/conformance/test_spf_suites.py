@@ -108,7 +108,7 @@ def answer(zone: Zone, question: Question) -> Answer:
 
 
 def judge(zone: Zone, test: Mapping[str, Any]) -> str:
-    """Judge one client as the proof of a message does; gives the result's word."""
+    """Judge one client as the proof of a message does; return the result's word."""
     read = message.parse_message(b"")
     came = envelope(read, str(test["host"]), str(test["mailfrom"]), str(test["helo"]), receiver.organisation)
     given = AuthInput(
@@ -121,7 +121,7 @@ def judge(zone: Zone, test: Mapping[str, Any]) -> str:
 
 
 def disagreements(suite: str) -> Iterator[tuple[str, str]]:
-    """Run a suite; gives each test whose result is none of those that it allows, with what ours is."""
+    """Run a suite; return each test whose result is none of those that it allows, with what ours is."""
     for data in scenarios(suite):
         zone = zone_of(data)
         for name, test in data["tests"].items():

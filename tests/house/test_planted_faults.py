@@ -104,7 +104,7 @@ def test_circle_of_operations_breaks(copy: Path) -> None:
 
 
 def broken_contracts(copy: Path) -> str:
-    """Run import-linter over the copy; gives the part of its report that names what is broken."""
+    """Run import-linter over the copy; return the part of its report that names what is broken."""
     linter = Path(sys.executable).with_name("lint-imports")
     run = subprocess.run(
         [linter, "--no-cache", "--no-logo"], cwd=copy, env={"PYTHONPATH": str(copy)},

@@ -28,7 +28,7 @@ def world(writing_world: World) -> World:
 
 
 async def verified(world: World, lab: DnsLab, zone: str, *, put_back: bool = False) -> str:
-    """Add a domain, write its records by a credential that is kept, and verify it; gives the credential's id."""
+    """Add a domain, write its records by a credential that is kept, and verify it; return the credential's id."""
     await world.add(zone)
     kept = await dns_credentials.keep_credential(
         world.deps, world.account.id, zone, ACCESS, OPERATOR, put_back=put_back
@@ -41,7 +41,7 @@ async def verified(world: World, lab: DnsLab, zone: str, *, put_back: bool = Fal
 
 
 async def pass_by(world: World, clock: Clock, **time: float) -> int:
-    """Let the worker look after all zones that are due; gives how many that were."""
+    """Let the worker look after all zones that are due; return how many that were."""
     clock.turn(**(time or {"minutes": 3}))
     claimed = await record_upkeep.claim_zones(world.deps, FREE)
     for each in claimed:
@@ -186,7 +186,7 @@ async def add_below(world: World, lab: DnsLab, sender: str) -> None:
 
 
 async def next_name(world: World, sender: str) -> tuple[str, str]:
-    """Start a rotation; gives the name and type of the next key."""
+    """Start a rotation; return the name and type of the next key."""
     domain = await rotations.start(world.deps, world.account.id, sender, NOTHING, OPERATOR)
     assert domain.rotation is not None
     return (f"{domain.rotation.selector}._domainkey.{sender}", "TXT")

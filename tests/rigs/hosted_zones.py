@@ -233,7 +233,7 @@ async def plant_plan(deps: Deps, sender: str, account_id: str) -> DnsPlan:
 
 
 async def plant_credential(deps: Deps, zone: str, account_id: str) -> str:
-    """Keep a credential for a zone without asking a host; gives its id."""
+    """Keep a credential for a zone without asking a host; return its id."""
     credential = DnsCredential(
         id=new_id(deps, "dns"), account_id=account_id, zone=zone, host=HOST, fields=("token",), created_at=deps.now()
     )

@@ -13,7 +13,7 @@ SERVER_CONNECTIONS = 4  # for each database: few, so that clients meet each othe
 
 @contextmanager
 def running(postgres: Postgres) -> Iterator[int]:
-    """Run a pooler until the block ends; gives its port."""
+    """Run a pooler until the block ends; return its port."""
     with tempfile.TemporaryDirectory(prefix="pooler-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
