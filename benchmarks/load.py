@@ -79,12 +79,12 @@ def pinned(pid: int, core: str) -> None:
 
 
 def core() -> str:
-    """Names the core that what is measured runs on."""
+    """Name the core that what is measured runs on."""
     return str(min(os.sched_getaffinity(0)))
 
 
 def other_core() -> str:
-    """Names the core for load and database; the same where there is only one."""
+    """Name the core for load and database; the same where there is only one."""
     return str(max(os.sched_getaffinity(0)))
 
 

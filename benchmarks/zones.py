@@ -11,17 +11,17 @@ MX_HOST, MX_PRIORITY, SPF_HOST = "mx.lab.test", 10, "spf.lab.test"
 
 
 def names(count: int) -> Iterator[str]:
-    """Names the domains."""
+    """Name the domains."""
     return (f"d{number:05d}.{ZONE}" for number in range(count))
 
 
 def bounce(domain: str) -> str:
-    """Names a domain's MAIL FROM domain."""
+    """Name a domain's MAIL FROM domain."""
     return f"bounce.{domain}"
 
 
 def selector_host(domain: str) -> str:
-    """Names where a domain's key stands."""
+    """Name where a domain's key stands."""
     return f"{SELECTOR}._domainkey.{domain}"
 
 

@@ -50,7 +50,7 @@ class Word:
     places: frozenset[str]
 
     def found(self, seen: Seen) -> frozenset[str]:
-        """Names the places where it stands."""
+        """Name the places where it stands."""
         text = self.text.encode()
         return frozenset(place for place, octets in seen.items() if any(text in each for each in octets))
 

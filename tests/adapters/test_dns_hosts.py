@@ -193,7 +193,7 @@ async def answered(lab: DnsLab, name: str, rdtype: str) -> RRset | None:
 
 
 def planned(zone: str, apex: RRset) -> list[RRsetChange]:
-    """Plans what a sender domain needs: a key, a merged SPF, an MX with its SPF and a CNAME."""
+    """Plan what a sender domain needs: a key, a merged SPF, an MX with its SPF and a CNAME."""
     merged = [MERGED if text == SPF else text for text in texts_of(apex)]
     mx = RRset(owner=f"lh.{zone}", rdtype="MX", ttl=300, rdatas=(Mx(preference=10, exchange="feedback.amazonses.com"),))
     cname = RRset(owner=f"lh2._domainkey.{zone}", rdtype="CNAME", ttl=300, rdatas=(Target(name="lh2.keys.example"),))

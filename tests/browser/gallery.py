@@ -121,7 +121,7 @@ class Gallery:
         return self.do(make_link(self.world.deps, self.world.account.id, sender, days, OPERATOR)).url
 
     def contact(self, sender: str, email: str) -> tuple[str, str]:
-        """Names a contact for a domain, and gives the links by which it is confirmed, and refused."""
+        """Name a contact for a domain, and return the links by which it is confirmed, and refused."""
 
         async def name() -> tuple[str, str]:
             deps, domain = self.world.deps, await self.world.domain(sender)

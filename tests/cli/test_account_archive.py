@@ -196,7 +196,7 @@ def foreign(lines: list[dict[str, Any]]) -> bytes:
 
 
 def elsewhere(lines: list[dict[str, Any]]) -> bytes:
-    """Names another recipient."""
+    """Name another recipient."""
     lines[0]["recipient"] = HpkeRecipient(Secret(bytes(32))).public_text
     return sealed_again(lines)
 

@@ -39,7 +39,7 @@ Elsewhere = Callable[[str], Installation]
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request: pytest.FixtureRequest) -> str:
-    """Names the engine that is backed up."""
+    """Name the engine that is backed up."""
     return str(request.param)
 
 

@@ -34,7 +34,7 @@ def pooler_port(postgres: Postgres) -> Iterator[int]:
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    """Names the engine under test."""
+    """Name the engine under test."""
     return str(request.param)
 
 

@@ -26,7 +26,7 @@ def plan(
     label: str = "lh",
     slots: KeyDelegation | None = None,
 ) -> Plan:
-    """Plans the usual four records, or the two without a MAIL FROM domain."""
+    """Plan the usual four records, or the two without a MAIL FROM domain."""
     claim = domain(sender, zone=zone, mail_from=f"{label}.{sender}" if mail_from else None, key_delegation=slots)
     return plan_for(claim, PATH)
 

@@ -31,7 +31,7 @@ def key(pair: Pair | None = OWN, selector: str = "mail", **more: str) -> FoundKe
 def plan(
     keys: Sequence[FoundKey], readings: Sequence[KeyReading], texts: Sequence[str] | None, present: str | None = None
 ) -> PlannedImport:
-    """Plans one domain, with the same answer of DNS for each selector."""
+    """Plan one domain, with the same answer of DNS for each selector."""
     hosts = {record_host(NAME, each.selector.lower()): texts for each in keys}
     here = {NAME: present} if present else {}
     (planned,) = plan_imports([FoundDomain(sender=NAME, keys=tuple(keys))], {NAME: readings}, hosts, here)

@@ -42,7 +42,7 @@ def public_key(number: int) -> str:
 
 @lru_cache
 def plan() -> Plan:
-    """Plans one claim."""
+    """Plan one claim."""
     claim = samples.domain(SENDER, selector=SELECTOR, public_key=public_key(0), mail_from=f"mail.{SENDER}")
     return check.plan_for(claim, PATH)
 

@@ -64,7 +64,7 @@ class Route:
 
     @property
     def parameters(self) -> list[str]:
-        """Names what stands in braces in the path."""
+        """Name what stands in braces in the path."""
         return re.findall(r"\{(\w+)\}", self.path)
 
 
@@ -78,7 +78,7 @@ def routes(document: dict[str, Any]) -> Iterator[Route]:
 
 
 def fields(document: dict[str, Any], told: dict[str, Any]) -> list[str]:
-    """Names the fields of an operation's body."""
+    """Name the fields of an operation's body."""
     schema = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     name = schema.get("$ref", "").rpartition("/")[2]
     return list(document["components"]["schemas"].get(name, schema).get("properties", {}))

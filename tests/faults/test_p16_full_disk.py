@@ -129,7 +129,7 @@ def readiness(client: httpx2.Client) -> tuple[int, dict[str, dict[str, str]]]:
 
 
 def name(number: int) -> str:
-    """Names a domain."""
+    """Name a domain."""
     return f"d{number}.test"
 
 

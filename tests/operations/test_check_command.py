@@ -20,7 +20,7 @@ PATH = ReturnPath(mx_host="bounces.mail.test", mx_priority=10, spf="include:spf.
 
 
 def planned(sender: str) -> tuple[PlannedRecord, ...]:
-    """Plans what the lab's mail provider asks for."""
+    """Plan what the lab's mail provider asks for."""
     return plan_for(samples.domain(sender, mail_from=f"lh.{sender}"), PATH).records
 
 

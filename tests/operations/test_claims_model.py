@@ -102,7 +102,7 @@ class Walk:
         return [each for each in found if each is not None]
 
     async def held(self) -> str | None:
-        """Names the claim that holds."""
+        """Name the claim that holds."""
         return await self.worlds[0].deps.store.holder(NAME)
 
     async def rules(self) -> None:

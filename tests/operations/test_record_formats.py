@@ -54,7 +54,7 @@ nasty = st.lists(st.sampled_from(TOKENS), min_size=1, max_size=40).map("".join)
 
 @st.composite
 def exports(draw: st.DrawFn) -> ZoneExport:
-    """Plans records with any text at any name; a CNAME stands alone at its name."""
+    """Plan records with any text at any name; a CNAME stands alone at its name."""
     zone = draw(st.sampled_from(["acme.dev", "1and1.example", "a-b.co.example"]))
     records = []
     for number in range(draw(st.integers(0, 5))):

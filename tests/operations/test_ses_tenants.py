@@ -25,7 +25,7 @@ async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.M
 
 
 def tenant(story: SesStory) -> str:
-    """Names the tenant of the story's account."""
+    """Name the tenant of the story's account."""
     return f"letterhead-{story.world.deps.policy.installation}-{story.world.account.id}"
 
 

@@ -308,7 +308,7 @@ def unaware(query: Answer, rcode: dns.rcode.Rcode) -> Answer:
 
 
 def zone_of(name: dns.name.Name) -> dns.name.Name:
-    """Names the zone of a name: one for each mode, `test`, and the root."""
+    """Name the zone of a name: one for each mode, `test`, and the root."""
     return dns.name.Name(name.labels[-3:]) if name.is_subdomain(TLD) else dns.name.root
 
 

@@ -84,7 +84,7 @@ class SesState:
         return done(self, asked)
 
     def arn(self, name: str) -> str:
-        """Names an identity as tags and policies do."""
+        """Name an identity as tags and policies do."""
         return f"arn:aws:ses:{self.region}:{ACCOUNT}:identity/{name}"
 
     def held(self, asked: Mapping[str, Any], status: int = 404) -> Emulated:

@@ -121,7 +121,7 @@ def with_dkimpy(bench: Bench, *texts: bytes) -> list[bytes]:
 
 
 def _unprivileged() -> str:
-    """Names user and group that the milter runs as: nobody where we are root, else our own."""
+    """Name user and group that the milter runs as: nobody where we are root, else our own."""
     if os.geteuid() == 0:
         return "nobody:nogroup"
     return f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"

@@ -41,7 +41,7 @@ class Received:
 
     @property
     def id(self) -> str:
-        """Names the message."""
+        """Name the message."""
         return self.headers["webhook-id"]
 
     @property

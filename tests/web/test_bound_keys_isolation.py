@@ -185,7 +185,7 @@ async def state_of_others(acme: httpx2.AsyncClient, names: tuple[str, ...]) -> l
 
 
 def what(route: Route) -> str:
-    """Names a route."""
+    """Name a route."""
     return f"{route.method} {route.path}"
 
 
