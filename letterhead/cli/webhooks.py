@@ -105,7 +105,8 @@ def change(
         raise Fault(Kind.CONFIG_INVALID, detail, example)
     with Api(account_key()) as api:
         listed = decode_json(api.call("GET", path_of("webhooks")))["endpoints"]
-        found = next((each for each in listed if each["id"] == webhook_id), {"webhook": "", "events": []})
+        unknown = {"webhook": "", "events": []}  # PUT answers that there is none
+        found = next((each for each in listed if each["id"] == webhook_id), unknown)
         body = {"webhook": url or found["webhook"], "events": list(events or found["events"])}
         if domain or all_domains:
             body |= {"domains": domain, "coversSubdomains": covers_subdomains}

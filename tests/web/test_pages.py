@@ -17,8 +17,9 @@ from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.statistics import STATES
 from letterhead.core.findings.diagnosis import Severity
-from letterhead.core.public.webhooks import DeliveryStatus
+from letterhead.core.public.webhooks import DeliveryStatus, RetryDecision
 from letterhead.operations.audit import audit_row
+from letterhead.ports.store.webhooks import DeliveryAttempt, EndpointChoice
 from letterhead.web.pages import PAGES
 from letterhead.web.templating.texts import read_texts
 from tests.operations.world import OPERATOR
@@ -442,7 +443,8 @@ async def test_webhooks_on_the_pages(house: Installation) -> None:
         assert (await browser.post(f"{one}/test", data={"csrf": token})).status_code == 303
         assert "webhook.test" in (await browser.get(one)).text
         wrong = await browser.post(f"{one}/change", data=form | {"url": "ftp://x"})
-        assert (wrong.status_code, "ftp://x" in wrong.text, "<details open" in wrong.text) == (400, True, True)
+        assert (wrong.status_code, 'value="ftp://x"' in wrong.text, "<details open" in wrong.text) == (400, True, True)
+        assert "<details open" not in (await browser.get(one)).text
         changed = {"csrf": token, "url": "https://hooks.example.com/y", "domains": "acme.dev, b.dev", "below": "on"}
         assert (await browser.post(f"{one}/change", data=changed)).status_code == 303
         page = await browser.get(one)
@@ -456,6 +458,25 @@ async def test_webhooks_on_the_pages(house: Installation) -> None:
         assert "whsec_" not in (await reader.get(one)).text
         assert (await browser.post(f"{one}/delete", data=sure)).status_code == 303
         assert (await browser.get(one)).status_code == 404
+
+
+async def test_a_disabled_webhook_is_enabled_on_its_page(house: Installation) -> None:
+    """It offers no test and no message again, which would be refused, but the form that enables it, open."""
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        form = {"csrf": csrf(await browser.get("/dashboard/webhooks")), "url": "https://hooks.example.com/x"}
+        one = (await browser.post("/dashboard/webhooks", data=form)).headers["location"].partition("?")[0]
+        await browser.post(f"{one}/test", data=form)
+        offers = (f'action="{one}/test"', "/redeliver", "<details open")
+        assert [each in (await browser.get(one)).text for each in offers] == [True, True, False]
+        store, now = house.deps.store, house.deps.now()
+        until, choice = now + timedelta(minutes=1), EndpointChoice(late=False, places=2)
+        (owed,) = await store.claim_deliveries(now, until, "test", 9, endpoints=choice)
+        attempt = DeliveryAttempt(at=now, milliseconds=7, status=410, said="Gone")
+        await store.record_attempt(owed, attempt, RetryDecision(fate=DeliveryStatus.FAILED, gone=True))
+        assert [each in (await browser.get(one)).text for each in offers] == [False, False, True]
+        assert (await browser.post(f"{one}/change", data=form)).status_code == 303
+        assert [each in (await browser.get(one)).text for each in offers] == [True, True, False]
 
 
 def test_every_kind_of_event_has_its_text() -> None:

@@ -89,7 +89,6 @@ async def _show_one(context: RequestContext, fault: Fault | None = None) -> Resp
 async def change(context: RequestContext) -> Response:
     """Change a webhook, which gets messages again where it was disabled; a refusal is shown at the form."""
     webhook_id = context.part("webhookId")
-    await webhooks.find_webhook(context.deps, context.account_id, webhook_id)
     try:
         await webhooks.change_webhook(context.deps, context.account_id, webhook_id, _settings(context), context.actor)
     except Fault as fault:
